@@ -1,0 +1,230 @@
+import type { AttributeSchema, Attributes, AttributeType, Filter } from "../vector_store/filter.ts";
+
+export interface Chunking {
+  /** Tokens of the embedding model in one chunk, at most. */
+  readonly maxTokens: number;
+  /** Tokens repeated from the end of the chunk before. */
+  readonly overlapTokens: number;
+  /** Tokens in one parent passage, at most; 0: documents have no parents. */
+  readonly parentTokens: number;
+}
+
+export type FusionSettings =
+  /** (1 - alpha) x min-max(BM25) + alpha x min-max(cosine) */
+  | { readonly type: "weighted"; readonly alpha: number }
+  | { readonly type: "rrf"; readonly k: number; readonly weights: { readonly vector: number; readonly bm25: number } };
+
+/** A collection's settings with every default filled in. */
+export interface CollectionSettings {
+  readonly language: string;
+  readonly embedding: string;
+  readonly chunking: Chunking;
+  /** Declared types; other keys are inferred from the first document that has them. */
+  readonly attributes: AttributeSchema;
+  readonly fusion: FusionSettings;
+  readonly pinned: boolean;
+  readonly resident: "auto" | "always" | "never";
+  /** Copies of the retriever in the cluster. */
+  readonly replicas: number;
+  /** Retriever actors on one node among which queries are balanced. */
+  readonly pool: number;
+  /** Documents older than this are not found and are removed; null: kept for ever. */
+  readonly ttlSeconds: number | null;
+  readonly allowDegraded: boolean;
+}
+
+export interface CollectionRecord {
+  readonly name: string;
+  readonly settings: CollectionSettings;
+  /** Declared and inferred attributes together. */
+  readonly attributes: AttributeSchema;
+  /** The build that searching goes to. */
+  readonly version: number;
+  /** Grows by one with each change of what a search can find. */
+  readonly indexVersion: number;
+  readonly documents: number;
+  readonly chunks: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+export interface AliasRecord {
+  readonly alias: string;
+  readonly collection: string;
+  /** Pins a build of the collection; null follows its active one. */
+  readonly version: number | null;
+}
+
+/** What a document is made from, as it was sent. */
+export type DocumentSource =
+  | { readonly kind: "text"; readonly text: string; readonly format: "text" | "markdown" | "html" }
+  | { readonly kind: "file"; readonly mediaType: string; readonly fileName: string; readonly bytes: Uint8Array };
+
+export interface SourceDocument {
+  readonly id: string;
+  readonly title: string;
+  readonly url: string;
+  readonly attributes: Attributes;
+  readonly principals: readonly string[];
+  /** The document's own vector; null: the collection's model makes one per chunk. */
+  readonly vector: Float32Array | null;
+  readonly source: DocumentSource;
+  /** SHA-256 over everything above, in hex: the same id with the same hash is not done twice. */
+  readonly contentHash: string;
+}
+
+export interface ParentPassage {
+  readonly id: string;
+  readonly text: string;
+}
+
+/** One chunk as cut, before it becomes a row of a store. Offsets are UTF-16 units into the document's parsed text. */
+export interface Chunk {
+  readonly id: string;
+  readonly ordinal: number;
+  readonly parentId: string | null;
+  readonly text: string;
+  readonly indexText: string;
+  readonly startOffset: number;
+  readonly endOffset: number;
+}
+
+/** A document after parsing and chunking. `failure` says why there is nothing to index; then the rest is empty. */
+export interface ParsedDocument {
+  readonly id: string;
+  readonly contentHash: string;
+  readonly title: string;
+  readonly text: string;
+  readonly chunks: readonly Chunk[];
+  readonly parents: readonly ParentPassage[];
+  readonly failure: string | null;
+}
+
+export type DocumentState = "pending" | "indexed" | "failed" | "skipped";
+
+export interface DocumentRecord {
+  readonly id: string;
+  readonly title: string;
+  readonly url: string;
+  readonly text: string;
+  readonly attributes: Attributes;
+  readonly principals: readonly string[];
+  readonly contentHash: string;
+  readonly state: DocumentState;
+  readonly failure: string | null;
+  readonly chunks: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+}
+
+export const JOB_STATUSES = ["queued", "running", "completed", "failed", "cancelled"] as const;
+export type JobStatus = (typeof JOB_STATUSES)[number];
+
+export interface JobCounts {
+  readonly total: number;
+  readonly indexed: number;
+  readonly unchanged: number;
+  readonly skipped: number;
+  readonly failed: number;
+  readonly chunks: number;
+}
+
+export interface JobRecord {
+  readonly id: string;
+  readonly collection: string;
+  readonly kind: "ingest" | "reindex";
+  readonly status: JobStatus;
+  readonly counts: JobCounts;
+  /** The first 100 documents that failed and why. */
+  readonly failures: readonly { readonly documentId: string; readonly message: string }[];
+  /** The collection's index version that holds all of the job; null until it has completed. */
+  readonly indexVersion: number | null;
+  readonly createdAtMs: number;
+  readonly startedAtMs: number | null;
+  readonly finishedAtMs: number | null;
+}
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  /** Give it as `after` for the next page; null: this was the last. */
+  readonly next: string | null;
+}
+
+/**
+ * The source of truth. Whatever a method has acknowledged is on disk. Every method rejects with a `KennelError`:
+ * `unavailable`, `storage_full`, `not_found`, `conflict` (says which field), `cancelled`.
+ */
+export interface DocumentStore {
+  createCollection(name: string, settings: CollectionSettings, signal: AbortSignal): Promise<CollectionRecord>;
+  updateCollection(name: string, settings: CollectionSettings, signal: AbortSignal): Promise<CollectionRecord>;
+  getCollection(name: string, signal: AbortSignal): Promise<CollectionRecord | null>;
+  listCollections(page: { readonly after: string | null; readonly limit: number }, signal: AbortSignal): Promise<Page<CollectionRecord>>;
+  /** Removes the collection with its documents, jobs and aliases. False: there was none. */
+  deleteCollection(name: string, signal: AbortSignal): Promise<boolean>;
+
+  putAlias(alias: AliasRecord, signal: AbortSignal): Promise<void>;
+  deleteAlias(alias: string, signal: AbortSignal): Promise<boolean>;
+  listAliases(signal: AbortSignal): Promise<readonly AliasRecord[]>;
+
+  /**
+   * One transaction: learns new attributes, stores the documents that changed as `pending`, makes the job.
+   * A document with the id and hash of a stored one is counted as unchanged and not stored again.
+   * Rejects with `conflict`, naming the key, when an attribute has another type than the collection's.
+   */
+  acceptDocuments(
+    collection: string,
+    jobId: string,
+    documents: readonly SourceDocument[],
+    inferred: Readonly<Record<string, AttributeType>>,
+    signal: AbortSignal,
+  ): Promise<JobRecord>;
+  getJob(jobId: string, signal: AbortSignal): Promise<JobRecord | null>;
+  /** Jobs that are `queued` or `running`, oldest first. */
+  openJobs(signal: AbortSignal): Promise<readonly JobRecord[]>;
+  startJob(jobId: string, signal: AbortSignal): Promise<void>;
+  /** Only an open job can be cancelled; what it has indexed stays. False: it was not open. */
+  cancelJob(jobId: string, signal: AbortSignal): Promise<boolean>;
+  finishJob(jobId: string, status: "completed" | "failed", signal: AbortSignal): Promise<JobRecord>;
+  /** The next pending documents of a job, at most `limit` and about `maxBytes`; empty: all are done. */
+  pendingDocuments(jobId: string, limit: number, maxBytes: number, signal: AbortSignal): Promise<readonly SourceDocument[]>;
+  /** One transaction: stores chunks and parents, before the rows go to the vector store. The documents stay `pending`. */
+  putChunks(collection: string, version: number, documents: readonly ParsedDocument[], signal: AbortSignal): Promise<void>;
+  /** One transaction, after the vector store has the rows: the documents are done, the job's counts and the index version move. Returns the new index version. */
+  markIndexed(jobId: string, collection: string, documents: readonly ParsedDocument[], signal: AbortSignal): Promise<number>;
+
+  getDocument(collection: string, id: string, signal: AbortSignal): Promise<DocumentRecord | null>;
+  /** Ordered by id; without `text`. */
+  listDocuments(
+    collection: string,
+    page: { readonly after: string | null; readonly limit: number },
+    signal: AbortSignal,
+  ): Promise<Page<Omit<DocumentRecord, "text">>>;
+  /** Ids of documents whose attributes match, ordered, at most `limit` after `after`. */
+  matchDocuments(
+    collection: string,
+    filter: Filter,
+    page: { readonly after: string | null; readonly limit: number },
+    signal: AbortSignal,
+  ): Promise<Page<string>>;
+  /** Ids of documents last changed before `beforeMs`. */
+  expiredDocuments(collection: string, beforeMs: number, limit: number, signal: AbortSignal): Promise<readonly string[]>;
+  /** Marks documents as leaving, so that a crash between the stores is finished at the next start. */
+  markDeleting(collection: string, ids: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
+  /** Documents still marked from before a crash. */
+  deletingDocuments(limit: number, signal: AbortSignal): Promise<readonly { readonly collection: string; readonly id: string }[]>;
+  /** One transaction, after the vector store has let go of them. Returns the new index version. */
+  removeDocuments(collection: string, ids: readonly string[], signal: AbortSignal): Promise<number>;
+  /** Parent passages by id, in any order. */
+  getParents(collection: string, version: number, ids: readonly string[], signal: AbortSignal): Promise<readonly ParentPassage[]>;
+
+  /** Notes when collections were last queried, for warming after a restart. */
+  noteUse(
+    uses: readonly { readonly collection: string; readonly atMs: number; readonly count: number }[],
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** The most recently used collections, newest first. */
+  recentlyUsed(limit: number, signal: AbortSignal): Promise<readonly string[]>;
+
+  probe(signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}

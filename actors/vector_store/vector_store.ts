@@ -1,0 +1,89 @@
+import type { AttributeSchema, Attributes, Filter } from "./filter.ts";
+
+/** One built version of a collection's index inside a store: `docs` version 2 lies in table `docs.v2`, or whatever the adapter calls it. */
+export interface IndexName {
+  readonly collection: string;
+  readonly version: number;
+}
+
+export interface IndexSchema {
+  /** Components of each vector. */
+  readonly dimensions: number;
+  /** Analysis of the lexical side: a language's name in English and lower case, or `none` (no stemming, no stop words). */
+  readonly language: string;
+  readonly attributes: AttributeSchema;
+}
+
+/** What a store keeps of one chunk. */
+export interface ChunkRow {
+  /** `{documentId}#{ordinal}`, unique in its index. */
+  readonly id: string;
+  readonly documentId: string;
+  readonly ordinal: number;
+  /** The parent passage this chunk was cut from; null where the document has no parents. */
+  readonly parentId: string | null;
+  readonly title: string;
+  readonly url: string;
+  /** The passage as people read it. */
+  readonly text: string;
+  /** What is analysed for the lexical side: title and heading path put before the passage. */
+  readonly indexText: string;
+  readonly attributes: Attributes;
+  readonly principals: readonly string[];
+  /** Unit length; null when the text has no vector (no known word): such a chunk is found lexically only. */
+  readonly vector: Float32Array | null;
+  /** Wall time of the document's last change, in ms; what TTL by age and freshness read. */
+  readonly updatedAtMs: number;
+}
+
+export type StoredChunk = Omit<ChunkRow, "indexText" | "vector" | "principals">;
+
+/** A chunk that a branch brought up, before ranking. */
+export interface Candidate {
+  readonly id: string;
+  readonly documentId: string;
+  readonly parentId: string | null;
+  /** Cosine in -1..1, or BM25 >= 0; better is greater in both. */
+  readonly score: number;
+}
+
+export interface SearchOptions {
+  /** 1..10,000 */
+  readonly limit: number;
+  readonly filter: Filter | null;
+  /** Rows last changed before this wall time do not exist for the search; null: no TTL. */
+  readonly notBeforeMs: number | null;
+}
+
+/**
+ * Nearest-neighbour search over the chunk vectors of collections, and the rows behind it. Every method rejects with a
+ * `KennelError`: `unavailable` when the store can't be reached, `storage_full` when it has no space, `not_found` when
+ * the index does not exist, `cancelled` when the signal aborts first.
+ */
+export interface VectorStore {
+  /** Makes the index unless it exists. */
+  createIndex(index: IndexName, schema: IndexSchema, signal: AbortSignal): Promise<void>;
+  dropIndex(index: IndexName, signal: AbortSignal): Promise<void>;
+  /** Adds attribute columns that the schema has and the index lacks. */
+  extendSchema(index: IndexName, attributes: AttributeSchema, signal: AbortSignal): Promise<void>;
+  /** One atomic change: afterwards `rows` are all that the index holds of `documentIds` (no rows: they are gone). At most 1,000 documents. */
+  replaceDocuments(index: IndexName, documentIds: readonly string[], rows: readonly ChunkRow[], signal: AbortSignal): Promise<void>;
+  /** At most `options.limit` candidates by cosine, best first, equal scores by id. */
+  searchVector(index: IndexName, vector: Float32Array, options: SearchOptions, signal: AbortSignal): Promise<readonly Candidate[]>;
+  /** The chunks with these ids, in any order; unknown ids are left out. At most 10,000. */
+  fetchChunks(index: IndexName, ids: readonly string[], signal: AbortSignal): Promise<readonly StoredChunk[]>;
+  /** Every row in pages, each row once, as of one moment. */
+  scan(index: IndexName, pageRows: number, signal: AbortSignal): AsyncIterable<readonly ChunkRow[]>;
+  countRows(index: IndexName, signal: AbortSignal): Promise<number>;
+  /** Brings indexes up to date with the rows and clears what is old; searches go on meanwhile. */
+  optimize(index: IndexName, signal: AbortSignal): Promise<void>;
+  /** A real search or its like; resolves when the store can answer. */
+  probe(signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** BM25 over the chunks' `indexText`. One adapter may serve both ports. */
+export interface LexicalIndex {
+  /** At most `options.limit` candidates by BM25, best first, equal scores by id. */
+  searchText(index: IndexName, query: string, options: SearchOptions, signal: AbortSignal): Promise<readonly Candidate[]>;
+}
