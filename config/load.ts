@@ -1,0 +1,234 @@
+import { resolve } from "node:path";
+import { PROFILE_DEFAULTS } from "./profiles.ts";
+import { type Config, PROFILES, type Profile, SETTINGS } from "./schema.ts";
+import { isSetting, listSettings, type PlacedSetting, type SettingGroup } from "./setting.ts";
+
+/** Where a configuration comes from; `systemSources` reads a real machine. */
+export interface Sources {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The text of a file; null: there is none. */
+  readonly readFile: (path: string) => string | null;
+  readonly hostName: () => string;
+  readonly workingFolder: string;
+}
+
+/** Everything that is wrong with a configuration, at once. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(
+      `The configuration has ${problems.length === 1 ? "a problem" : `${problems.length} problems`}:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`,
+    );
+    this.name = "ConfigError";
+    this.problems = problems;
+  }
+}
+
+/** Read by the command line and the launcher, not by a node. */
+const CLIENT_VARIABLES = ["KENNEL_CONFIG", "KENNEL_URL"];
+const DEFAULT_FILE = "kennel.json";
+
+/** Names that the design keeps for what this version does not have. To accept one and do nothing would be a lie. */
+const RESERVED: Readonly<Record<string, string>> = {
+  KENNEL_NATS_URL: "a cluster over NATS",
+  KENNEL_MILVUS_URL: "Milvus as the vector store",
+  KENNEL_MONGODB_URL: "MongoDB as the document store",
+  KENNEL_REDIS_URL: "Redis as the embedding cache",
+  KENNEL_CHAT: "chat with a language model",
+  KENNEL_RERANK_URL: "an external reranker",
+};
+
+interface Given {
+  readonly value: unknown;
+  /** How a message calls it: `KENNEL_HTTP_PORT`, `"http.port" in kennel.json`. */
+  readonly from: string;
+}
+
+/**
+ * Defaults, then the profile's, then a JSON file (`KENNEL_CONFIG`, or kennel.json where it exists), then the
+ * environment; the later wins. @throws ConfigError
+ */
+export function loadConfig(sources: Sources): Config {
+  const problems: string[] = [];
+  const settings = listSettings(SETTINGS);
+  const given = new Map<string, Given>([
+    ...readConfigFile(sources, settings, problems),
+    ...readEnvironment(sources.environment, settings, problems),
+  ]);
+  const profile = readProfile(given);
+  const values: Record<string, unknown> = {};
+  for (const setting of settings) {
+    const fallback = PROFILE_DEFAULTS[profile][setting.key] ?? setting.default;
+    place(values, setting.path, check(setting, given.get(setting.key), fallback, problems));
+  }
+  // Every setting has been placed at its path, and checked by its own schema where it was given.
+  const config = values as Omit<Config, "auth"> & { readonly auth: "auto" | "off" | "required" };
+  problems.push(...findContradictions(config));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return {
+    ...config,
+    auth: "off",
+    nodeName: config.nodeName || toNodeName(sources.hostName()),
+    dataDir: resolve(sources.workingFolder, config.dataDir),
+  };
+}
+
+function readConfigFile(sources: Sources, settings: readonly PlacedSetting[], problems: string[]): [string, Given][] {
+  const named = sources.environment.KENNEL_CONFIG;
+  const path = named || DEFAULT_FILE;
+  const text = sources.readFile(resolve(sources.workingFolder, path));
+  if (text === null) {
+    if (named) problems.push(`KENNEL_CONFIG: cannot read the file ${named}`);
+    return [];
+  }
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    problems.push(`${path}: not JSON: ${(error as Error).message}`);
+    return [];
+  }
+  if (!isObject(parsed)) {
+    problems.push(`${path}: expected an object of settings`);
+    return [];
+  }
+  return flatten(parsed, SETTINGS, [], path, settings, problems);
+}
+
+function flatten(
+  object: Readonly<Record<string, unknown>>,
+  group: SettingGroup,
+  path: readonly string[],
+  file: string,
+  settings: readonly PlacedSetting[],
+  problems: string[],
+): [string, Given][] {
+  return Object.entries(object).flatMap(([name, value]): [string, Given][] => {
+    const key = [...path, name].join(".");
+    const from = `"${key}" in ${file}`;
+    const member = Object.hasOwn(group, name) ? group[name] : undefined;
+    if (member === undefined) {
+      problems.push(
+        `${from} is not a setting${suggest(
+          key,
+          settings.map((setting) => setting.key),
+        )}`,
+      );
+      return [];
+    }
+    if (isSetting(member)) return [[key, { value, from }]];
+    if (isObject(value)) return flatten(value, member, [...path, name], file, settings, problems);
+    problems.push(`${from}: expected an object of settings`);
+    return [];
+  });
+}
+
+function readEnvironment(environment: Sources["environment"], settings: readonly PlacedSetting[], problems: string[]): [string, Given][] {
+  const byName = new Map(settings.map((setting) => [setting.env, setting]));
+  return Object.entries(environment).flatMap(([name, text]): [string, Given][] => {
+    if (!name.startsWith("KENNEL_") || CLIENT_VARIABLES.includes(name) || text === undefined) return [];
+    const setting = byName.get(name);
+    if (setting !== undefined) return [[setting.key, { value: parseText(setting, text), from: name }]];
+    const reserved = RESERVED[name];
+    problems.push(
+      reserved === undefined
+        ? `${name} is not a setting${suggest(name, [...byName.keys()])}`
+        : `${name} is kept for ${reserved}, which this version does not have; unset it`,
+    );
+    return [];
+  });
+}
+
+/** Text as the setting's own kind of value; what is none stays text, so that the schema says what was given. */
+function parseText(setting: PlacedSetting, text: string): unknown {
+  if (Array.isArray(setting.default))
+    return text
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== "");
+  if (typeof setting.default === "boolean") return text === "true" ? true : text === "false" ? false : text;
+  if (typeof setting.default === "number") return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
+  return text;
+}
+
+function readProfile(given: ReadonlyMap<string, Given>): Profile {
+  const value = given.get("profile")?.value;
+  // A wrong name is reported with the other problems; until then the defaults are those of the first profile.
+  return PROFILES.find((name) => name === value) ?? PROFILES[0];
+}
+
+function check(setting: PlacedSetting, given: Given | undefined, fallback: unknown, problems: string[]): unknown {
+  if (given === undefined) return fallback;
+  const parsed = setting.schema.safeParse(given.value);
+  if (parsed.success) return parsed.data;
+  const shown = setting.isSecret ? "" : `, found ${JSON.stringify(given.value)}`;
+  problems.push(`${given.from}: ${parsed.error.issues.map((issue) => issue.message.replace("Invalid input: ", "")).join("; ")}${shown}`);
+  return fallback;
+}
+
+/** What no single setting can know. */
+function findContradictions(config: Omit<Config, "auth"> & { readonly auth: string }): readonly string[] {
+  const problems: string[] = [];
+  if (config.auth === "required") {
+    problems.push('KENNEL_AUTH: "required" needs keys, which this version cannot make yet; listen on a loopback host with "off"');
+  } else if (config.auth === "auto" && !isLoopback(config.http.host)) {
+    problems.push(
+      `KENNEL_AUTH: the host ${config.http.host} can be reached from other machines and there are no keys to ask for yet; ` +
+        "listen on 127.0.0.1, or set KENNEL_AUTH=off where something in front keeps strangers out",
+    );
+  }
+  if (config.drain.graceMs > config.drain.limitMs) problems.push("drain.graceMs is longer than drain.limitMs, which holds all of a drain");
+  if (config.http.searchTimeoutMs > config.http.maxTimeoutMs) problems.push("http.searchTimeoutMs is longer than http.maxTimeoutMs");
+  for (const [kind, limits] of Object.entries(config.supervision)) {
+    if (limits.backoffMs > limits.maxBackoffMs) problems.push(`supervision.${kind}.backoffMs is longer than its maxBackoffMs`);
+    if (limits.stopGraceMs > limits.stopLimitMs) problems.push(`supervision.${kind}.stopGraceMs is longer than its stopLimitMs`);
+  }
+  return problems;
+}
+
+/** Whether only this machine can reach the address. A name other than `localhost` may resolve to anything. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function suggest(name: string, known: readonly string[]): string {
+  const wanted = plain(name);
+  const near = known
+    .map((candidate) => ({ candidate, distance: editDistance(wanted, plain(candidate)) }))
+    .reduce((best, next) => (next.distance < best.distance ? next : best));
+  return near.distance <= Math.max(2, wanted.length / 4) ? `; did you mean ${near.candidate}?` : "";
+}
+
+const plain = (name: string) => name.replaceAll(/[^A-Za-z0-9]/g, "").toLowerCase();
+
+/** Levenshtein's distance between two short names. */
+function editDistance(left: string, right: string): number {
+  let row = Array.from({ length: right.length + 1 }, (_, column) => column);
+  for (const [at, letter] of [...left].entries()) {
+    const next = [at + 1];
+    for (let column = 1; column <= right.length; column++) {
+      const change = (row[column - 1] ?? 0) + (right[column - 1] === letter ? 0 : 1);
+      next.push(Math.min(change, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[right.length] ?? 0;
+}
+
+function toNodeName(hostName: string): string {
+  return hostName.replaceAll(/[^A-Za-z0-9_-]/g, "-").slice(0, 64) || "kennel";
+}
+
+function place(values: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let group = values;
+  for (const name of path.slice(0, -1)) {
+    group[name] ??= {};
+    group = group[name] as Record<string, unknown>;
+  }
+  group[path.at(-1) as string] = value;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
