@@ -1,0 +1,34 @@
+import type { Clock } from "../../runtime/clock.ts";
+import { Actor, type ActorObserver } from "./actor.ts";
+import { Deadlines } from "./deadlines.ts";
+import type { ActorLimits } from "./limits.ts";
+import { createTurnSystem } from "./nact_bridge.ts";
+
+export interface ActorOptions {
+  /** Unique among the living. */
+  readonly path: string;
+  readonly limits: ActorLimits;
+  readonly observer: ActorObserver;
+}
+
+/** What all actors of a node share: nact's system, the clock, and one timer for all deadlines. */
+export interface Kernel {
+  readonly clock: Clock;
+  /** Makes an address whose gate is closed and in which nothing lives yet. */
+  createActor<Message>(options: ActorOptions): Actor<Message>;
+  /** Lets go of the timer and of nact's system, once the actors are stopped. */
+  stop(): void;
+}
+
+export function createKernel(clock: Clock): Kernel {
+  const system = createTurnSystem();
+  const deadlines = new Deadlines(clock);
+  return {
+    clock,
+    createActor: <Message>(options: ActorOptions) => new Actor<Message>({ ...options, clock, deadlines, system }),
+    stop() {
+      deadlines.stop();
+      system.stop();
+    },
+  };
+}
