@@ -91,6 +91,5 @@ function choices(setting: PlacedSetting): string {
 function show(value: unknown): string {
   if (value === "") return "empty";
   if (Array.isArray(value) && value.length === 0) return "none";
-  if (typeof value === "number") return value.toLocaleString("en-US");
   return `\`${String(value)}\``;
 }
