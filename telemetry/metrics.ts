@@ -1,0 +1,254 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { BoundedLabels, OTHER } from "./bounded_labels.ts";
+import { type MetricSources, observeSources } from "./observed_metrics.ts";
+
+export interface MetricsOptions {
+  readonly version: string;
+  /** `deno 2.9.6`, `node 24.9.0` */
+  readonly runtime: string;
+  /** Collections with series of their own; the rest is counted under `_other`. */
+  readonly maxCollections: number;
+  /** Actors with series of their own. */
+  readonly maxActors: number;
+}
+
+/** Measurements of one node. Names end in their unit, labels have few values; there is no global registry. */
+export interface Metrics {
+  readonly http: {
+    /** `route` is the route's pattern (`/v1/collections/:collection/search`), never the path; unknown routes are one. */
+    answered(request: { readonly route: string; readonly method: string; readonly status: number; readonly durationMs: number }): void;
+    inFlight(change: 1 | -1): void;
+  };
+  readonly search: {
+    answered(search: {
+      readonly collection: string;
+      readonly mode: string;
+      readonly cache: string;
+      readonly strategy: string;
+      /** By phase, as in the answer. */
+      readonly timingsMs: Readonly<Record<string, number>>;
+    }): void;
+    failed(collection: string, code: string): void;
+    degraded(stage: string, reason: string): void;
+  };
+  readonly retriever: {
+    activated(outcome: "ready" | "failed", durationMs: number): void;
+    passivated(reason: string): void;
+  };
+  readonly ingest: {
+    documents(outcome: "indexed" | "unchanged" | "skipped" | "failed" | "deleted", count: number): void;
+    chunks(count: number): void;
+    jobFinished(status: string, durationMs: number): void;
+    /** Steps of one batch: `parse`, `embed`, `store`, `index`. */
+    step(step: string, durationMs: number): void;
+  };
+  readonly store: {
+    called(call: { readonly store: string; readonly operation: string; readonly outcome: string; readonly durationMs: number }): void;
+  };
+  /** Connects what is read at scrape time; once per node. */
+  observe(sources: MetricSources): void;
+  /** Ends the series of a collection that is gone, and makes room for another. */
+  forgetCollection(collection: string): void;
+  /** Prometheus' text format. */
+  render(): Promise<string>;
+  readonly contentType: string;
+}
+
+const FAST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const SLOW_SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1_800];
+
+export function createMetrics(options: MetricsOptions): Metrics {
+  const registry = new Registry();
+  const collections = new BoundedLabels(options.maxCollections);
+  const actors = new BoundedLabels(options.maxActors);
+  const search = searchMetrics(registry, collections);
+  buildInfo(registry, options);
+  return {
+    http: httpMetrics(registry),
+    search,
+    retriever: retrieverMetrics(registry),
+    ingest: ingestMetrics(registry),
+    store: storeMetrics(registry),
+    observe: (sources) => observeSources(registry, actors, sources),
+    forgetCollection(collection) {
+      if (collections.forget(collection)) search.forget(collection);
+    },
+    render: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+function httpMetrics(registry: Registry): Metrics["http"] {
+  const registers = [registry];
+  const requests = new Counter({
+    name: "kennel_http_requests_total",
+    help: "Requests answered, by route pattern and status",
+    labelNames: ["route", "method", "status"],
+    registers,
+  });
+  const duration = new Histogram({
+    name: "kennel_http_request_duration_seconds",
+    help: "From the request's head to the answer's end",
+    labelNames: ["route"],
+    buckets: FAST_SECONDS,
+    registers,
+  });
+  const open = new Gauge({ name: "kennel_http_requests_in_flight", help: "Requests being answered", registers });
+  return {
+    answered({ route, method, status, durationMs }) {
+      requests.inc({ route, method, status });
+      duration.observe({ route }, durationMs / 1_000);
+    },
+    inFlight: (change) => open.inc(change),
+  };
+}
+
+function searchMetrics(registry: Registry, collections: BoundedLabels): Metrics["search"] & { forget(collection: string): void } {
+  const registers = [registry];
+  const searches = new Counter({
+    name: "kennel_searches_total",
+    help: "Searches answered, by collection, mode and what the result cache did",
+    labelNames: ["collection", "mode", "cache"],
+    registers,
+  });
+  const strategies = new Counter({
+    name: "kennel_search_strategies_total",
+    help: "Searches by strategy",
+    labelNames: ["strategy"],
+    registers,
+  });
+  const failures = new Counter({
+    name: "kennel_search_failures_total",
+    help: "Searches that failed, by collection and error code",
+    labelNames: ["collection", "code"],
+    registers,
+  });
+  const degradations = new Counter({
+    name: "kennel_search_degradations_total",
+    help: "What answers went without",
+    labelNames: ["stage", "reason"],
+    registers,
+  });
+  const phases = new Histogram({
+    name: "kennel_search_phase_duration_seconds",
+    help: "Time of each phase of a search, `total` included",
+    labelNames: ["phase"],
+    buckets: FAST_SECONDS,
+    registers,
+  });
+  return {
+    answered({ collection, mode, cache, strategy, timingsMs }) {
+      searches.inc({ collection: collections.label(collection), mode, cache });
+      strategies.inc({ strategy });
+      for (const phase in timingsMs) phases.observe({ phase }, (timingsMs[phase] as number) / 1_000);
+    },
+    failed(collection, code) {
+      // A name that does not exist must not take a series.
+      failures.inc({ collection: code === "not_found" ? OTHER : collections.label(collection), code });
+    },
+    degraded: (stage, reason) => degradations.inc({ stage, reason }),
+    forget(collection) {
+      for (const counter of [searches, failures] as readonly Counter[]) removeSeries(counter, collection);
+    },
+  };
+}
+
+/** prom-client removes by exact labels only, so the ones that exist are looked up. */
+function removeSeries(counter: Counter, collection: string): void {
+  void counter.get().then(({ values }) => {
+    for (const { labels } of values) if (labels.collection === collection) counter.remove(labels);
+  });
+}
+
+function retrieverMetrics(registry: Registry): Metrics["retriever"] {
+  const registers = [registry];
+  const activations = new Counter({
+    name: "kennel_retriever_activations_total",
+    help: "Retrievers brought into memory",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const duration = new Histogram({
+    name: "kennel_retriever_activation_duration_seconds",
+    help: "Time until an activated retriever was ready",
+    buckets: FAST_SECONDS,
+    registers,
+  });
+  const passivations = new Counter({
+    name: "kennel_retriever_passivations_total",
+    help: "Retrievers let go, by reason",
+    labelNames: ["reason"],
+    registers,
+  });
+  return {
+    activated(outcome, durationMs) {
+      activations.inc({ outcome });
+      if (outcome === "ready") duration.observe(durationMs / 1_000);
+    },
+    passivated: (reason) => passivations.inc({ reason }),
+  };
+}
+
+function ingestMetrics(registry: Registry): Metrics["ingest"] {
+  const registers = [registry];
+  const documents = new Counter({
+    name: "kennel_ingest_documents_total",
+    help: "Documents by what became of them",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const chunks = new Counter({ name: "kennel_ingest_chunks_total", help: "Chunks written to the index", registers });
+  const jobs = new Counter({ name: "kennel_ingest_jobs_total", help: "Jobs that ended, by status", labelNames: ["status"], registers });
+  const jobDuration = new Histogram({
+    name: "kennel_ingest_job_duration_seconds",
+    help: "From a job's acceptance to its end",
+    buckets: SLOW_SECONDS,
+    registers,
+  });
+  const steps = new Histogram({
+    name: "kennel_ingest_step_duration_seconds",
+    help: "Time of each step of one batch",
+    labelNames: ["step"],
+    buckets: SLOW_SECONDS,
+    registers,
+  });
+  return {
+    documents: (outcome, count) => documents.inc({ outcome }, count),
+    chunks: (count) => chunks.inc(count),
+    jobFinished(status, durationMs) {
+      jobs.inc({ status });
+      jobDuration.observe(durationMs / 1_000);
+    },
+    step: (step, durationMs) => steps.observe({ step }, durationMs / 1_000),
+  };
+}
+
+function storeMetrics(registry: Registry): Metrics["store"] {
+  const registers = [registry];
+  const calls = new Counter({
+    name: "kennel_store_calls_total",
+    help: "Calls to stores and models, by outcome (`ok` or an error code)",
+    labelNames: ["store", "operation", "outcome"],
+    registers,
+  });
+  const duration = new Histogram({
+    name: "kennel_store_call_duration_seconds",
+    help: "Time of each call to a store or model",
+    labelNames: ["store", "operation"],
+    buckets: FAST_SECONDS,
+    registers,
+  });
+  return {
+    called({ store, operation, outcome, durationMs }) {
+      calls.inc({ store, operation, outcome });
+      duration.observe({ store, operation }, durationMs / 1_000);
+    },
+  };
+}
+
+function buildInfo(registry: Registry, { version, runtime }: MetricsOptions): void {
+  new Gauge({ name: "kennel_build_info", help: "Always 1", labelNames: ["version", "runtime"], registers: [registry] }).set(
+    { version, runtime },
+    1,
+  );
+}

@@ -1,0 +1,118 @@
+import { Counter, Gauge, type Registry } from "prom-client";
+import { type ActorReading, registerActorMetrics } from "./actor_metrics.ts";
+import type { BoundedLabels } from "./bounded_labels.ts";
+
+/** What is read when somebody scrapes. Each reading must be cheap: it copies numbers that are there already. */
+export interface MetricSources {
+  readonly actors: () => ActorReading;
+  readonly eventLoopLagSeconds: (quantile: number) => number;
+  readonly process: () => {
+    readonly residentBytes: number;
+    readonly heapUsedBytes: number;
+    readonly cpuSeconds: number;
+    readonly uptimeSeconds: number;
+  };
+  readonly caches: Readonly<Record<string, () => CacheReading>>;
+  readonly retrievers: () => { readonly active: number; readonly bytes: number };
+  /** The node's mode, one of `modes`. */
+  readonly mode: () => string;
+  readonly modes: readonly string[];
+  readonly openJobs: () => number;
+}
+
+export interface CacheReading {
+  readonly hits: number;
+  readonly misses: number;
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+const LAG_QUANTILES = [0.5, 0.99];
+
+/** Registers everything that is read at scrape time instead of pushed. */
+export function observeSources(registry: Registry, actors: BoundedLabels, sources: MetricSources): void {
+  registerActorMetrics(registry, actors, sources.actors);
+  observeProcess(registry, sources);
+  observeCaches(registry, sources.caches);
+  observeRetrieval(registry, sources);
+}
+
+function observeProcess(registry: Registry, sources: MetricSources): void {
+  gauge(registry, "kennel_process_resident_bytes", "Memory of the process", () => sources.process().residentBytes);
+  gauge(registry, "kennel_process_heap_used_bytes", "JavaScript heap in use", () => sources.process().heapUsedBytes);
+  gauge(registry, "kennel_process_uptime_seconds", "Time since the node started", () => sources.process().uptimeSeconds);
+  counter(registry, "kennel_process_cpu_seconds_total", "Processor time, user and system", () => sources.process().cpuSeconds);
+  const lag = new Gauge({
+    name: "kennel_event_loop_lag_seconds",
+    help: "How late timers fired, over the last 20 s",
+    labelNames: ["quantile"],
+    registers: [registry],
+    collect() {
+      for (const quantile of LAG_QUANTILES) lag.set({ quantile: String(quantile) }, sources.eventLoopLagSeconds(quantile));
+    },
+  });
+}
+
+function observeCaches(registry: Registry, caches: MetricSources["caches"]): void {
+  const names = Object.keys(caches);
+  const labelled = (labelNames: readonly string[]) => ({ labelNames: [...labelNames], registers: [registry] });
+  const lookups = new Counter({
+    name: "kennel_cache_lookups_total",
+    help: "Look-ups by cache and result",
+    ...labelled(["cache", "result"]),
+    collect() {
+      lookups.reset();
+      for (const cache of names) {
+        const { hits, misses } = (caches[cache] as () => CacheReading)();
+        lookups.inc({ cache, result: "hit" }, hits);
+        lookups.inc({ cache, result: "miss" }, misses);
+      }
+    },
+  });
+  for (const [name, help, field] of [
+    ["kennel_cache_entries", "Entries by cache", "entries"],
+    ["kennel_cache_bytes", "Memory by cache", "bytes"],
+  ] as const) {
+    const size = new Gauge({
+      name,
+      help,
+      ...labelled(["cache"]),
+      collect() {
+        for (const cache of names) size.set({ cache }, (caches[cache] as () => CacheReading)()[field]);
+      },
+    });
+  }
+}
+
+function observeRetrieval(registry: Registry, sources: MetricSources): void {
+  gauge(registry, "kennel_retrievers_active", "Retrievers in memory", () => sources.retrievers().active);
+  gauge(registry, "kennel_retriever_bytes", "Memory of all retrievers, as they count it", () => sources.retrievers().bytes);
+  gauge(registry, "kennel_ingest_open_jobs", "Jobs that wait or run", sources.openJobs);
+  const mode = new Gauge({
+    name: "kennel_mode",
+    help: "1 for the mode that holds, 0 for the others",
+    labelNames: ["mode"],
+    registers: [registry],
+    collect() {
+      const current = sources.mode();
+      for (const name of sources.modes) mode.set({ mode: name }, name === current ? 1 : 0);
+    },
+  });
+}
+
+function gauge(registry: Registry, name: string, help: string, read: () => number): void {
+  const metric = new Gauge({ name, help, registers: [registry], collect: (): void => metric.set(read()) });
+}
+
+/** A total that is kept elsewhere. */
+function counter(registry: Registry, name: string, help: string, read: () => number): void {
+  const metric = new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      metric.reset();
+      metric.inc(read());
+    },
+  });
+}
