@@ -1,8 +1,12 @@
 import type { ActorRef, Behavior } from "./kernel/behavior.ts";
+import type { Counts } from "./kernel/measurements.ts";
 
 /** Where a supervised child stands. `suspended` is the open breaker, `probing` the half-open one. Times are wall milliseconds. */
 export type ChildState =
-  /** Its `start` is running; work waits in the mailbox. `attempt` counts from 1 since it was last ready. */
+  /**
+   * Its `start` is running. Work waits in the mailbox; after a suspension it is refused until the child is ready.
+   * `attempt` counts from 1 since it was last ready.
+   */
   | { readonly kind: "starting"; readonly attempt: number }
   | { readonly kind: "ready" }
   /** Callers are told `unavailable` at once, until the backoff has passed. */
@@ -59,8 +63,10 @@ export interface ChildSpec<State, Message> {
   readonly limits: ChildLimits;
   /** Makes the behaviour of one incarnation. */
   readonly behavior: () => Behavior<State, Message>;
-  /** A health probe against the running incarnation; absent: a started child is healthy. */
+  /** A health probe against the running incarnation, on its control lane; absent: a started child is healthy. */
   readonly probe?: (actor: ActorRef<Message>, signal: AbortSignal) => Promise<void>;
+  /** What the child has to say for itself in the status tree; cheap, since everyone who looks at the tree calls it. */
+  readonly details?: () => Readonly<Record<string, unknown>>;
 }
 
 /** A child as its siblings see it: the same object through every restart. */
@@ -68,6 +74,7 @@ export interface Child<Message> extends ActorRef<Message> {
   readonly name: string;
   readonly kind: string;
   readonly state: ChildState;
+  readonly breaker: StatusNode["breaker"];
   /** Resolves once `ready`; rejects with `unavailable` when it is stopped, or with the signal's reason. */
   whenReady(signal: AbortSignal): Promise<void>;
   /** Drains within its limits and removes the child from its supervisor. Idempotent. */
@@ -87,6 +94,8 @@ export interface StatusNode {
   readonly mailbox: { readonly depth: number; readonly capacity: number; readonly oldest_ms: number };
   readonly in_flight: number;
   readonly latency_ms: { readonly p50: number; readonly p95: number; readonly p99: number };
+  /** Messages since the child was spawned, by how they ended; absent for a supervisor. */
+  readonly counts?: Counts;
   readonly next_probe_at: string | null;
   /** The failure's code and sentence; never a stack or a path. */
   readonly last_error: string | null;

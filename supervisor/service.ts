@@ -1,4 +1,7 @@
-import type { StatusNode } from "./child.ts";
+import { toKennelError } from "../runtime/errors.ts";
+import type { ChildLimits, StatusNode } from "./child.ts";
+import type { Asks, Behavior, PendingAsk } from "./kernel/behavior.ts";
+import type { Supervisor } from "./supervisor.ts";
 
 export interface CallOptions {
   readonly timeoutMs: number;
@@ -17,4 +20,83 @@ export interface Service<Resource> {
    */
   call<Result>(work: (resource: Resource, signal: AbortSignal) => Promise<Result>, options: CallOptions): Promise<Result>;
   whenReady(signal: AbortSignal): Promise<void>;
+  /** Finishes the calls in flight, closes the resource and leaves the tree. Idempotent. */
+  stop(reason: string): Promise<void>;
+}
+
+export interface ServiceSpec<Resource> {
+  readonly name: string;
+  readonly kind: string;
+  readonly limits: ChildLimits;
+  /** Opens the resource for one incarnation. A failure suspends the service, which tries again by itself. */
+  open(signal: AbortSignal): Promise<Resource>;
+  /** Called once for everything that `open` gave, also when that came too late. */
+  close(resource: Resource): Promise<void>;
+  /** Rejects when the resource is not fit for work. */
+  probe(resource: Resource, signal: AbortSignal): Promise<void>;
+  readonly details?: () => Readonly<Record<string, unknown>>;
+}
+
+/** Something to do with the resource, answered with what it gives. */
+interface Call<Resource> extends Asks<unknown> {
+  readonly kind: "call";
+  readonly work: (resource: Resource, signal: AbortSignal) => Promise<unknown>;
+}
+
+type ServiceMessage<Resource> = Call<Resource> | { readonly kind: "ended" };
+
+/**
+ * Puts a resource under supervision. Whether a call's failure counts against the breaker is said by its code: only
+ * `unavailable`, `internal` (and with it every foreign error) and `deadline_exceeded` do.
+ */
+export function superviseService<Resource>(supervisor: Supervisor, spec: ServiceSpec<Resource>): Service<Resource> {
+  const { probeTimeoutMs } = spec.limits;
+  const child = supervisor.spawn<Resource, ServiceMessage<Resource>>({
+    name: spec.name,
+    kind: spec.kind,
+    limits: spec.limits,
+    behavior: () => serviceBehavior(spec),
+    probe: async (actor, signal) => {
+      await actor.ask<unknown>({ kind: "call", work: spec.probe.bind(spec) }, { timeoutMs: probeTimeoutMs, signal });
+    },
+    ...(spec.details === undefined ? {} : { details: spec.details }),
+  });
+  return {
+    name: spec.name,
+    get isAvailable() {
+      return child.breaker === "closed" && child.state.kind !== "stopped" && child.state.kind !== "draining";
+    },
+    get breaker() {
+      return child.breaker;
+    },
+    call: <Result>(work: (resource: Resource, signal: AbortSignal) => Promise<Result>, options: CallOptions) =>
+      child.ask<Result>({ kind: "call", work } as ServiceMessage<Resource> & Asks<Result>, options),
+    whenReady: (signal) => child.whenReady(signal),
+    stop: (reason) => child.stop(reason),
+  };
+}
+
+function serviceBehavior<Resource>(spec: ServiceSpec<Resource>): Behavior<Resource, ServiceMessage<Resource>> {
+  return {
+    start: (context) => spec.open(context.stopping),
+    receive(resource, message, context) {
+      const ask = context.pendingAsk;
+      if (message.kind === "call" && ask !== null) {
+        context.pipe((signal) => answer(ask, message.work(resource, signal)), ENDED, ask);
+      }
+      return resource;
+    },
+    stop: (resource) => spec.close(resource),
+  };
+}
+
+const ENDED = () => ({ kind: "ended" }) as const;
+
+/** Answers as soon as the work is done: a resource has no state of ours that its outcome would have to pass through. */
+async function answer(ask: PendingAsk, work: Promise<unknown>): Promise<void> {
+  try {
+    ask.reply(await work);
+  } catch (error) {
+    ask.fail(toKennelError(error));
+  }
 }

@@ -28,7 +28,7 @@ export interface Gate {
 export interface ActorObserver {
   /** The incarnation has ended by its own fault; it is yet to be halted. */
   crashed(error: unknown): void;
-  /** An ask ended by answer, failure or deadline; `code` is null for an answer. */
+  /** An ask ended by answer, failure or a deadline that was long enough; `code` is null for an answer. */
   settled(code: ErrorCode | null, durationMs: number): void;
   /** The behaviour's `stop` threw. */
   stopFailed(error: unknown): void;
@@ -182,8 +182,10 @@ export class Actor<Message> implements ActorRef<Message>, AskTarget {
       if (settler === "deadline") this.#counts.expired++;
       else if (error === null) this.#counts.ok++;
       else this.#counts.failed++;
-      this.#latencies.record(durationMs);
-      this.#parts.observer.settled(error === null ? null : error.code, durationMs);
+      // An asker that gave less time than answers take has proved nothing against the actor.
+      const wasHasty = settler === "deadline" && durationMs < this.#latencies.meanMs;
+      this.#latencies.record(durationMs, settler === "behavior");
+      if (!wasHasty) this.#parts.observer.settled(error === null ? null : error.code, durationMs);
     }
   }
 

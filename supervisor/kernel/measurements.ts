@@ -31,17 +31,17 @@ export class Latencies {
   #recorded = 0;
   #meanMs = 0;
 
-  /** Of the latest few asks; costs nothing to read. */
+  /** Of the latest few asks that were answered; costs nothing to read. */
   get meanMs(): number {
     return this.#meanMs;
   }
 
-  record(durationMs: number): void {
+  record(durationMs: number, isAnswered: boolean): void {
     // Most actors of a large node have not been asked yet.
     this.#ring ??= new Float32Array(KEPT_LATENCIES);
     this.#ring[this.#recorded % KEPT_LATENCIES] = durationMs;
     this.#recorded++;
-    this.#meanMs += (durationMs - this.#meanMs) / MEAN_OVER;
+    if (isAnswered) this.#meanMs += (durationMs - this.#meanMs) / MEAN_OVER;
   }
 
   /** Nearest rank; all 0 before the first ask. */
