@@ -61,8 +61,9 @@ export interface SearchOptions {
  * the index does not exist, `cancelled` when the signal aborts first.
  */
 export interface VectorStore {
-  /** Makes the index unless it exists. */
+  /** Makes the index unless it exists. Rejects with `invalid_request` for a language that the store can't analyse. */
   createIndex(index: IndexName, schema: IndexSchema, signal: AbortSignal): Promise<void>;
+  /** Removes the index; nothing happens when there is none. */
   dropIndex(index: IndexName, signal: AbortSignal): Promise<void>;
   /** Adds attribute columns that the schema has and the index lacks. */
   extendSchema(index: IndexName, attributes: AttributeSchema, signal: AbortSignal): Promise<void>;

@@ -1,0 +1,46 @@
+import { Index, type IndexConfig, type Table } from "@lancedb/lancedb";
+import type { Clock } from "../../../runtime/clock.ts";
+import { FIXED_COLUMNS } from "./table_schema.ts";
+import type { OpenTable } from "./tables.ts";
+
+export interface MaintenanceOptions {
+  /**
+   * Rows with vectors from which on a graph (HNSW, vectors as bytes) answers instead of the exact scan. Measured on two
+   * cores with 256 dimensions: the scan takes 9 ms for 11,000 rows and 108 ms for 100,000, the graph 3 and 6 ms, and
+   * building it 2 and 38 s.
+   * @default 20000
+   */
+  readonly minVectorIndexRows: number;
+  /** How long a state of the table stays readable after the next one; longer than any search takes. @default 60000 */
+  readonly retentionMs: number;
+}
+
+/** Parts of one index, beyond which it is built anew: each part is searched on its own. */
+const MAX_INDEX_PARTS = 4;
+
+/**
+ * Merges small files, takes new rows into the indexes and removes old states. Must be alone among the changes of its
+ * table; searches read the state they began with.
+ */
+export async function optimizeTable(open: OpenTable, options: MaintenanceOptions, clock: Clock): Promise<void> {
+  const { table } = open;
+  // A scan reads its state from files that pruning would remove.
+  const removeBefore = open.scans > 0 ? new Date(0) : new Date(clock.wallMs() - options.retentionMs);
+  await table.optimize({ cleanupOlderThan: removeBefore });
+  open.places.clear(); // merging files has moved the rows
+  const indexes = await table.listIndices();
+  const vectorIndex = indexes.find(({ columns }) => columns.includes(FIXED_COLUMNS.vector));
+  if (await needsVectorIndex(table, vectorIndex, options)) await buildVectorIndex(table);
+}
+
+async function needsVectorIndex(table: Table, existing: IndexConfig | undefined, options: MaintenanceOptions): Promise<boolean> {
+  if (existing !== undefined) return (existing.numSegments ?? 1) > MAX_INDEX_PARTS;
+  if ((await table.countRows()) < options.minVectorIndexRows) return false;
+  return (await table.countRows(`${FIXED_COLUMNS.vector} IS NOT NULL`)) >= options.minVectorIndexRows;
+}
+
+async function buildVectorIndex(table: Table): Promise<void> {
+  // One partition: a graph finds its way through all rows; several would have to be searched one by one.
+  const config = Index.hnswSq({ distanceType: "cosine", numPartitions: 1, m: 20, efConstruction: 150 });
+  await table.createIndex(FIXED_COLUMNS.vector, { config, replace: true });
+}

@@ -1,0 +1,81 @@
+import { MatchQuery, type Query, type VectorQuery } from "@lancedb/lancedb";
+import { kennelError } from "../../../runtime/errors.ts";
+import type { Candidate, SearchOptions, StoredChunk } from "../vector_store.ts";
+import { type Batch, CANDIDATE_COLUMNS, chunkColumns, decodeCandidates, decodeChunks } from "./decode_rows.ts";
+import { filterPredicate, isOneOf, literal } from "./predicate.ts";
+import { FIXED_COLUMNS } from "./table_schema.ts";
+import type { OpenTable } from "./tables.ts";
+
+/**
+ * Candidates that the graph index weighs at once, at least. With 100,000 chunks of 256 dimensions it finds .98 of the
+ * exact 100 nearest at 200, .985 at 400; the hybrid's nDCG is that of the exact search.
+ */
+const MIN_GRAPH_CANDIDATES = 200;
+const GRAPH_CANDIDATES_PER_HIT = 2;
+
+export async function searchVector(open: OpenTable, vector: Float32Array, options: SearchOptions): Promise<Candidate[]> {
+  const { dimensions } = open.layout;
+  if (vector.length !== dimensions) {
+    throw kennelError("invalid_request", { param: "vector", message: `vector has ${vector.length} dimensions; allowed: ${dimensions}` });
+  }
+  if (!vector.every(Number.isFinite)) throw kennelError("invalid_request", { param: "vector", message: "vector is not finite everywhere" });
+  if (!vector.some((component) => component !== 0)) return []; // it has no direction, so it is near to nothing
+  const query = open.table.query().nearestTo(vector).column(FIXED_COLUMNS.vector).distanceType("cosine");
+  const graphCandidates = Math.max(MIN_GRAPH_CANDIDATES, GRAPH_CANDIDATES_PER_HIT * options.limit);
+  return candidates(open, query.ef(graphCandidates), "_distance", (distance) => 1 - distance, options);
+}
+
+export async function searchText(open: OpenTable, text: string, options: SearchOptions): Promise<Candidate[]> {
+  // A query object, since a plain string in double quotes would be read as a phrase.
+  const query = open.table.query().fullTextSearch(new MatchQuery(text.toWellFormed(), FIXED_COLUMNS.indexText));
+  return candidates(open, query, "_score", (score) => score, options);
+}
+
+async function candidates(
+  open: OpenTable,
+  query: Query | VectorQuery,
+  scoreColumn: "_distance" | "_score",
+  scoreOf: (value: number) => number,
+  options: SearchOptions,
+): Promise<Candidate[]> {
+  const predicate = searchPredicate(open, options);
+  if (predicate !== null) query.where(predicate); // before the search: a filter narrows what is ranked, not what was found
+  query
+    .withRowId()
+    .select([...CANDIDATE_COLUMNS, scoreColumn])
+    .limit(options.limit);
+  const onRow = (id: string, rowId: bigint) => open.places.remember(id, rowId);
+  const found: Candidate[] = [];
+  for await (const batch of query) found.push(...decodeCandidates(batch as Batch, scoreColumn, scoreOf, onRow));
+  return found.sort((left, right) => right.score - left.score || (left.id < right.id ? -1 : 1));
+}
+
+function searchPredicate(open: OpenTable, { filter, notBeforeMs }: SearchOptions): string | null {
+  const parts: string[] = [];
+  if (filter !== null) parts.push(filterPredicate(filter, open.layout.attributes));
+  if (notBeforeMs !== null) parts.push(`${FIXED_COLUMNS.updatedAtMs} >= ${literal(notBeforeMs)}`);
+  return parts.length === 0 ? null : parts.join(" AND ");
+}
+
+/**
+ * By row id where a search has just seen the chunk (a third of the time of a look-up), by chunk id for the rest. A row id
+ * that a change has made stale gives another row or none, so what comes back is compared with what was asked for.
+ */
+export async function fetchChunks(open: OpenTable, ids: readonly string[]): Promise<StoredChunk[]> {
+  const wanted = new Set(ids);
+  const rowIds = [...wanted].flatMap((id) => open.places.of(id) ?? []);
+  const found = rowIds.length === 0 ? [] : await takeChunks(open, rowIds, wanted);
+  for (const chunk of found) wanted.delete(chunk.id);
+  if (wanted.size === 0) return found;
+  const query = open.table.query().where(isOneOf(FIXED_COLUMNS.id, [...wanted]));
+  for await (const batch of query.select(chunkColumns(open.layout))) found.push(...decodeChunks(batch as Batch, open.layout));
+  return found;
+}
+
+async function takeChunks(open: OpenTable, rowIds: readonly bigint[], wanted: ReadonlySet<string>): Promise<StoredChunk[]> {
+  const found: StoredChunk[] = [];
+  for await (const batch of open.table.takeRowIds(rowIds).select(chunkColumns(open.layout))) {
+    found.push(...decodeChunks(batch as Batch, open.layout).filter((chunk) => wanted.has(chunk.id)));
+  }
+  return found;
+}
