@@ -159,7 +159,14 @@ export interface DocumentStore {
   updateCollection(name: string, settings: CollectionSettings, signal: AbortSignal): Promise<CollectionRecord>;
   getCollection(name: string, signal: AbortSignal): Promise<CollectionRecord | null>;
   listCollections(page: { readonly after: string | null; readonly limit: number }, signal: AbortSignal): Promise<Page<CollectionRecord>>;
-  /** Removes the collection with its documents, jobs and aliases. False: there was none. */
+  /**
+   * The first half of a removal: from now on no other method finds the collection, and its name stays taken until
+   * `deleteCollection`, so that a crash between the stores is finished at the next start. Null: there was none.
+   */
+  beginDeleteCollection(name: string, signal: AbortSignal): Promise<CollectionRecord | null>;
+  /** Collections whose removal has begun, at most `limit`. */
+  deletingCollections(limit: number, signal: AbortSignal): Promise<readonly CollectionRecord[]>;
+  /** Removes the collection with its documents, jobs and aliases, begun or not. False: there was none. */
   deleteCollection(name: string, signal: AbortSignal): Promise<boolean>;
 
   putAlias(alias: AliasRecord, signal: AbortSignal): Promise<void>;
@@ -168,7 +175,9 @@ export interface DocumentStore {
 
   /**
    * One transaction: learns new attributes, stores the documents that changed as `pending`, makes the job.
-   * A document with the id and hash of a stored one is counted as unchanged and not stored again.
+   * A document with the id and hash of a stored one is counted as unchanged and not stored again, unless that one
+   * failed or still waits: then this job takes it over. The job that loses a document to a later one, or to a removal,
+   * counts it as skipped.
    * Rejects with `conflict`, naming the key, when an attribute has another type than the collection's.
    */
   acceptDocuments(
@@ -182,8 +191,9 @@ export interface DocumentStore {
   /** Jobs that are `queued` or `running`, oldest first. */
   openJobs(signal: AbortSignal): Promise<readonly JobRecord[]>;
   startJob(jobId: string, signal: AbortSignal): Promise<void>;
-  /** Only an open job can be cancelled; what it has indexed stays. False: it was not open. */
+  /** Only an open job can be cancelled; what it has indexed stays, what it has not is marked failed. False: it was not open. */
   cancelJob(jobId: string, signal: AbortSignal): Promise<boolean>;
+  /** Idempotent; what the job has left undone is marked failed. */
   finishJob(jobId: string, status: "completed" | "failed", signal: AbortSignal): Promise<JobRecord>;
   /** The next pending documents of a job, at most `limit` and about `maxBytes`; empty: all are done. */
   pendingDocuments(jobId: string, limit: number, maxBytes: number, signal: AbortSignal): Promise<readonly SourceDocument[]>;
@@ -212,7 +222,7 @@ export interface DocumentStore {
   markDeleting(collection: string, ids: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
   /** Documents still marked from before a crash. */
   deletingDocuments(limit: number, signal: AbortSignal): Promise<readonly { readonly collection: string; readonly id: string }[]>;
-  /** One transaction, after the vector store has let go of them. Returns the new index version. */
+  /** One transaction, after the vector store has let go of them; those no longer marked stay. Returns the new index version. */
   removeDocuments(collection: string, ids: readonly string[], signal: AbortSignal): Promise<number>;
   /** Parent passages by id, in any order. */
   getParents(collection: string, version: number, ids: readonly string[], signal: AbortSignal): Promise<readonly ParentPassage[]>;
@@ -224,6 +234,9 @@ export interface DocumentStore {
   ): Promise<void>;
   /** The most recently used collections, newest first. */
   recentlyUsed(limit: number, signal: AbortSignal): Promise<readonly string[]>;
+
+  /** Removes finished jobs that ended before `beforeMs` and those beyond the newest `keep`; at most `limit` in one call. Returns how many. */
+  pruneJobs(beforeMs: number, keep: number, limit: number, signal: AbortSignal): Promise<number>;
 
   probe(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;

@@ -1,0 +1,322 @@
+import { kennelError } from "../../../runtime/errors.ts";
+import type { AttributeSchema, Attributes, AttributeType } from "../../vector_store/filter.ts";
+import type { DocumentSource, JobRecord, JobStatus, ParsedDocument, SourceDocument } from "../document_store.ts";
+import { mergeAttributes, requireCollection } from "./collections.ts";
+import type { Connection } from "./connection.ts";
+
+const MAX_FAILURES = 100;
+
+interface JobRow {
+  readonly key: number;
+  readonly id: string;
+  readonly collection: number;
+  readonly name: string;
+  readonly kind: JobRecord["kind"];
+  readonly status: JobStatus;
+  readonly total: number;
+  readonly indexed: number;
+  readonly unchanged: number;
+  readonly skipped: number;
+  readonly failed: number;
+  readonly chunks: number;
+  readonly failures: string;
+  readonly index_version: number | null;
+  readonly created_at_ms: number;
+  readonly started_at_ms: number | null;
+  readonly finished_at_ms: number | null;
+}
+
+const SELECT_JOBS = "SELECT j.*, c.name AS name FROM jobs j JOIN collections c ON c.key = j.collection WHERE c.is_deleting = 0";
+
+export function acceptDocuments(
+  connection: Connection,
+  nowMs: number,
+  collection: string,
+  jobId: string,
+  documents: readonly SourceDocument[],
+  inferred: Readonly<Record<string, AttributeType>>,
+): JobRecord {
+  return connection.transaction(() => {
+    const { key: collectionKey, attributes } = requireCollection(connection, collection);
+    const known = JSON.parse(attributes) as AttributeSchema;
+    const merged = mergeAttributes(collection, known, inferred);
+    connection.run("INSERT INTO jobs (id, collection, kind, status, total, created_at_ms) VALUES (?, ?, 'ingest', 'queued', ?, ?)", [
+      jobId,
+      collectionKey,
+      documents.length,
+      nowMs,
+    ]);
+    const job = requireJob(connection, jobId);
+    let unchanged = 0;
+    let added = 0;
+    for (const document of documents) {
+      const outcome = acceptDocument(connection, nowMs, collectionKey, job.key, document);
+      if (outcome === "unchanged") unchanged += 1;
+      if (outcome === "added") added += 1;
+    }
+    connection.run("UPDATE jobs SET unchanged = ? WHERE key = ?", [unchanged, job.key]);
+    connection.run("UPDATE collections SET attributes = ?, documents = documents + ?, updated_at_ms = ? WHERE key = ?", [
+      JSON.stringify(merged),
+      added,
+      nowMs,
+      collectionKey,
+    ]);
+    return toRecord(requireJob(connection, jobId));
+  });
+}
+
+function acceptDocument(
+  connection: Connection,
+  nowMs: number,
+  collectionKey: number,
+  jobKey: number,
+  document: SourceDocument,
+): "unchanged" | "replaced" | "added" {
+  const known = connection.get<{ key: number; content_hash: string; state: string; job: number | null; is_deleting: number }>(
+    "SELECT key, content_hash, state, job, is_deleting FROM documents WHERE collection = ? AND id = ?",
+    [collectionKey, document.id],
+  );
+  const fields = [
+    document.title,
+    document.url,
+    JSON.stringify(document.attributes),
+    JSON.stringify(document.principals),
+    document.contentHash,
+  ];
+  if (known === undefined) {
+    connection.run(
+      `INSERT INTO documents (title, url, attributes, principals, content_hash, state, job, created_at_ms, updated_at_ms, collection, id)
+       VALUES (?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?)`,
+      [...fields, jobKey, nowMs, nowMs, collectionKey, document.id],
+    );
+    const { key } = connection.get<{ key: number }>("SELECT last_insert_rowid() AS key", []) ?? { key: 0 };
+    putBody(connection, key, document);
+    return "added";
+  }
+  const isSettled = (known.state === "indexed" || known.state === "skipped") && known.is_deleting === 0;
+  if (isSettled && known.content_hash === document.contentHash) return "unchanged";
+  leaveJob(connection, known.job);
+  connection.run(
+    `UPDATE documents SET title = ?, url = ?, attributes = ?, principals = ?, content_hash = ?, state = 'pending', failure = NULL,
+       job = ?, is_deleting = 0, updated_at_ms = ? WHERE key = ?`,
+    [...fields, jobKey, nowMs, known.key],
+  );
+  putBody(connection, known.key, document);
+  return "replaced";
+}
+
+/** The job that had the document will not index it: it is counted as skipped there. */
+export function leaveJob(connection: Connection, jobKey: number | null): void {
+  if (jobKey !== null) connection.run("UPDATE jobs SET skipped = skipped + 1 WHERE key = ? AND finished_at_ms IS NULL", [jobKey]);
+}
+
+export function getJob(connection: Connection, jobId: string): JobRecord | null {
+  const row = findJob(connection, jobId);
+  return row === undefined ? null : toRecord(row);
+}
+
+export function openJobs(connection: Connection): JobRecord[] {
+  return connection.all<JobRow>(`${SELECT_JOBS} AND j.finished_at_ms IS NULL ORDER BY j.key`, []).map(toRecord);
+}
+
+export function startJob(connection: Connection, nowMs: number, jobId: string): void {
+  connection.transaction(() => {
+    requireJob(connection, jobId);
+    connection.run(
+      "UPDATE jobs SET status = 'running', started_at_ms = coalesce(started_at_ms, ?) WHERE id = ? AND finished_at_ms IS NULL",
+      [nowMs, jobId],
+    );
+  });
+}
+
+export function cancelJob(connection: Connection, nowMs: number, jobId: string): boolean {
+  return connection.transaction(() => {
+    const job = requireJob(connection, jobId);
+    if (job.finished_at_ms !== null) return false;
+    endJob(connection, nowMs, job, "cancelled");
+    return true;
+  });
+}
+
+export function finishJob(connection: Connection, nowMs: number, jobId: string, status: "completed" | "failed"): JobRecord {
+  return connection.transaction(() => {
+    const job = requireJob(connection, jobId);
+    if (job.finished_at_ms === null) endJob(connection, nowMs, job, status);
+    return toRecord(requireJob(connection, jobId));
+  });
+}
+
+function endJob(connection: Connection, nowMs: number, job: JobRow, status: "completed" | "failed" | "cancelled"): void {
+  const failure =
+    status === "cancelled" ? "Its job was cancelled before the document was indexed" : "Its job ended before the document was indexed";
+  const left = connection.run("UPDATE documents SET state = 'failed', failure = ?, job = NULL WHERE job = ?", [failure, job.key]);
+  connection.run(
+    `UPDATE jobs SET status = ?, failed = failed + ?, finished_at_ms = ?,
+       index_version = CASE WHEN ? = 'completed' THEN (SELECT index_version FROM collections WHERE key = ?) END WHERE key = ?`,
+    [status, left, nowMs, status, job.collection, job.key],
+  );
+}
+
+export function pruneJobs(connection: Connection, beforeMs: number, keep: number, limit: number): number {
+  return connection.transaction(() =>
+    connection.run(
+      `DELETE FROM jobs WHERE key IN (
+         SELECT key FROM jobs WHERE finished_at_ms IS NOT NULL AND (finished_at_ms < ? OR key <= coalesce(
+           (SELECT key FROM jobs WHERE finished_at_ms IS NOT NULL ORDER BY key DESC LIMIT 1 OFFSET ?), 0))
+         ORDER BY key LIMIT ?)`,
+      [beforeMs, keep, limit],
+    ),
+  );
+}
+
+export function pendingDocuments(connection: Connection, jobId: string, limit: number, maxBytes: number): SourceDocument[] {
+  const job = requireJob(connection, jobId);
+  const sizes = connection.all<{ key: number; bytes: number }>(
+    "SELECT key, length(source) AS bytes FROM documents JOIN bodies ON document = key WHERE job = ? ORDER BY key LIMIT ?",
+    [job.key, limit],
+  );
+  const documents: SourceDocument[] = [];
+  let bytes = 0;
+  for (const size of sizes) {
+    bytes += size.bytes;
+    if (documents.length > 0 && bytes > maxBytes) break;
+    const row = connection.get<PendingRow>("SELECT d.*, b.* FROM documents d JOIN bodies b ON b.document = d.key WHERE d.key = ?", [
+      size.key,
+    ]);
+    if (row !== undefined) documents.push(toSource(row));
+  }
+  return documents;
+}
+
+export function markIndexed(
+  connection: Connection,
+  nowMs: number,
+  jobId: string,
+  collection: string,
+  documents: readonly ParsedDocument[],
+): number {
+  return connection.transaction(() => {
+    const { key: collectionKey, index_version: before } = requireCollection(connection, collection);
+    const job = requireJob(connection, jobId);
+    const counts = { indexed: 0, skipped: 0, failed: 0, chunks: 0 };
+    const failures = JSON.parse(job.failures) as { documentId: string; message: string }[];
+    let grownBy = 0;
+    for (const document of documents) {
+      const row = connection.get<{ key: number; chunks: number }>(
+        "SELECT key, chunks FROM documents WHERE collection = ? AND id = ? AND content_hash = ? AND job = ?",
+        [collectionKey, document.id, document.contentHash, job.key],
+      );
+      if (row === undefined) continue;
+      const state = stateOf(document);
+      counts[state] += 1;
+      counts.chunks += document.chunks.length;
+      grownBy += document.chunks.length - row.chunks;
+      if (document.failure !== null && failures.length < MAX_FAILURES)
+        failures.push({ documentId: document.id, message: document.failure });
+      connection.run("UPDATE documents SET state = ?, failure = ?, chunks = ?, job = NULL WHERE key = ?", [
+        state,
+        document.failure,
+        document.chunks.length,
+        row.key,
+      ]);
+    }
+    connection.run(
+      `UPDATE jobs SET indexed = indexed + ?, skipped = skipped + ?, failed = failed + ?, chunks = chunks + ?, failures = ? WHERE key = ?`,
+      [counts.indexed, counts.skipped, counts.failed, counts.chunks, JSON.stringify(failures), job.key],
+    );
+    connection.run("UPDATE collections SET chunks = chunks + ?, index_version = index_version + 1, updated_at_ms = ? WHERE key = ?", [
+      grownBy,
+      nowMs,
+      collectionKey,
+    ]);
+    return before + 1;
+  });
+}
+
+function stateOf(document: ParsedDocument): "indexed" | "skipped" | "failed" {
+  if (document.failure !== null) return "failed";
+  return document.chunks.length === 0 ? "skipped" : "indexed";
+}
+
+interface PendingRow {
+  readonly id: string;
+  readonly title: string;
+  readonly url: string;
+  readonly attributes: string;
+  readonly principals: string;
+  readonly content_hash: string;
+  readonly kind: "text" | "file";
+  readonly format: string;
+  readonly file_name: string;
+  readonly source: Buffer;
+  readonly vector: Buffer | null;
+}
+
+function putBody(connection: Connection, key: number, document: SourceDocument): void {
+  const { source, vector } = document;
+  const bytes = source.kind === "text" ? Buffer.from(source.text, "utf8") : toBuffer(source.bytes);
+  const [format, fileName] = source.kind === "text" ? [source.format, ""] : [source.mediaType, source.fileName];
+  const text = source.kind === "text" ? source.text.replaceAll("\u0000", " ") : null;
+  connection.run("INSERT OR REPLACE INTO bodies (document, kind, format, file_name, source, vector, text) VALUES (?, ?, ?, ?, ?, ?, ?)", [
+    key,
+    source.kind,
+    format,
+    fileName,
+    bytes,
+    vector === null ? null : toBuffer(new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength)),
+    text,
+  ]);
+}
+
+function toSource(row: PendingRow): SourceDocument {
+  const source: DocumentSource =
+    row.kind === "text"
+      ? { kind: "text", text: row.source.toString("utf8"), format: row.format as "text" | "markdown" | "html" }
+      : { kind: "file", mediaType: row.format, fileName: row.file_name, bytes: new Uint8Array(row.source) };
+  return {
+    id: row.id,
+    title: row.title,
+    url: row.url,
+    attributes: JSON.parse(row.attributes) as Attributes,
+    principals: JSON.parse(row.principals) as string[],
+    vector: row.vector === null ? null : new Float32Array(new Uint8Array(row.vector).buffer),
+    source,
+    contentHash: row.content_hash,
+  };
+}
+
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function findJob(connection: Connection, jobId: string): JobRow | undefined {
+  return connection.get<JobRow>(`${SELECT_JOBS} AND j.id = ?`, [jobId]);
+}
+
+function requireJob(connection: Connection, jobId: string): JobRow {
+  const row = findJob(connection, jobId);
+  if (row === undefined) throw kennelError("not_found", { message: "There is no such job", param: "id" });
+  return row;
+}
+
+function toRecord(row: JobRow): JobRecord {
+  return {
+    id: row.id,
+    collection: row.name,
+    kind: row.kind,
+    status: row.status,
+    counts: {
+      total: row.total,
+      indexed: row.indexed,
+      unchanged: row.unchanged,
+      skipped: row.skipped,
+      failed: row.failed,
+      chunks: row.chunks,
+    },
+    failures: JSON.parse(row.failures) as JobRecord["failures"],
+    indexVersion: row.index_version,
+    createdAtMs: row.created_at_ms,
+    startedAtMs: row.started_at_ms,
+    finishedAtMs: row.finished_at_ms,
+  };
+}

@@ -1,0 +1,49 @@
+import type { Service } from "../../supervisor/service.ts";
+import type { DocumentStore } from "./document_store.ts";
+
+/** The port through the supervised actor that owns the store: refused at once while that one is suspended. */
+export function superviseDocumentStore(service: Service<DocumentStore>, timeoutMs: number): DocumentStore {
+  const call = <Result>(signal: AbortSignal, work: (store: DocumentStore, signal: AbortSignal) => Promise<Result>): Promise<Result> =>
+    service.call(work, { timeoutMs, signal });
+  return {
+    createCollection: (name, settings, signal) => call(signal, (store, inner) => store.createCollection(name, settings, inner)),
+    updateCollection: (name, settings, signal) => call(signal, (store, inner) => store.updateCollection(name, settings, inner)),
+    getCollection: (name, signal) => call(signal, (store, inner) => store.getCollection(name, inner)),
+    listCollections: (page, signal) => call(signal, (store, inner) => store.listCollections(page, inner)),
+    beginDeleteCollection: (name, signal) => call(signal, (store, inner) => store.beginDeleteCollection(name, inner)),
+    deletingCollections: (limit, signal) => call(signal, (store, inner) => store.deletingCollections(limit, inner)),
+    deleteCollection: (name, signal) => call(signal, (store, inner) => store.deleteCollection(name, inner)),
+    putAlias: (alias, signal) => call(signal, (store, inner) => store.putAlias(alias, inner)),
+    deleteAlias: (alias, signal) => call(signal, (store, inner) => store.deleteAlias(alias, inner)),
+    listAliases: (signal) => call(signal, (store, inner) => store.listAliases(inner)),
+    acceptDocuments: (collection, jobId, documents, inferred, signal) =>
+      call(signal, (store, inner) => store.acceptDocuments(collection, jobId, documents, inferred, inner)),
+    getJob: (jobId, signal) => call(signal, (store, inner) => store.getJob(jobId, inner)),
+    openJobs: (signal) => call(signal, (store, inner) => store.openJobs(inner)),
+    startJob: (jobId, signal) => call(signal, (store, inner) => store.startJob(jobId, inner)),
+    cancelJob: (jobId, signal) => call(signal, (store, inner) => store.cancelJob(jobId, inner)),
+    finishJob: (jobId, status, signal) => call(signal, (store, inner) => store.finishJob(jobId, status, inner)),
+    pruneJobs: (beforeMs, keep, limit, signal) => call(signal, (store, inner) => store.pruneJobs(beforeMs, keep, limit, inner)),
+    pendingDocuments: (jobId, limit, maxBytes, signal) =>
+      call(signal, (store, inner) => store.pendingDocuments(jobId, limit, maxBytes, inner)),
+    putChunks: (collection, version, documents, signal) =>
+      call(signal, (store, inner) => store.putChunks(collection, version, documents, inner)),
+    markIndexed: (jobId, collection, documents, signal) =>
+      call(signal, (store, inner) => store.markIndexed(jobId, collection, documents, inner)),
+    getDocument: (collection, id, signal) => call(signal, (store, inner) => store.getDocument(collection, id, inner)),
+    listDocuments: (collection, page, signal) => call(signal, (store, inner) => store.listDocuments(collection, page, inner)),
+    matchDocuments: (collection, filter, page, signal) =>
+      call(signal, (store, inner) => store.matchDocuments(collection, filter, page, inner)),
+    expiredDocuments: (collection, beforeMs, limit, signal) =>
+      call(signal, (store, inner) => store.expiredDocuments(collection, beforeMs, limit, inner)),
+    markDeleting: (collection, ids, signal) => call(signal, (store, inner) => store.markDeleting(collection, ids, inner)),
+    deletingDocuments: (limit, signal) => call(signal, (store, inner) => store.deletingDocuments(limit, inner)),
+    removeDocuments: (collection, ids, signal) => call(signal, (store, inner) => store.removeDocuments(collection, ids, inner)),
+    getParents: (collection, version, ids, signal) => call(signal, (store, inner) => store.getParents(collection, version, ids, inner)),
+    noteUse: (uses, signal) => call(signal, (store, inner) => store.noteUse(uses, inner)),
+    recentlyUsed: (limit, signal) => call(signal, (store, inner) => store.recentlyUsed(limit, inner)),
+    probe: (signal) => call(signal, (store, inner) => store.probe(inner)),
+    // The actor that owns the store closes it.
+    close: async () => {},
+  };
+}
