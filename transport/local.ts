@@ -1,3 +1,4 @@
+import { cancellationOf } from "../runtime/cancellation.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type KennelError, kennelError, toKennelError } from "../runtime/errors.ts";
 import type { Endpoint, Handler, MessageHeaders, Transport } from "./transport.ts";
@@ -43,7 +44,7 @@ class LocalTransport implements Transport {
     if (this.#closing !== null) return Promise.reject(kennelError("draining"));
     const handler = this.#handlers.get(endpoint.name) as Handler<Request, Answer> | undefined;
     if (handler === undefined) return Promise.reject(kennelError("unavailable", { message: `Nobody serves "${endpoint.name}"` }));
-    if (signal.aborted) return Promise.reject(cancelled(signal));
+    if (signal.aborted) return Promise.reject(cancellationOf(signal));
     if (!(headers.timeoutMs > 0)) return Promise.reject(kennelError("deadline_exceeded"));
     return new Promise<Answer>((resolve, reject) => {
       const open = new OpenRequest(this.#clock, headers.timeoutMs, signal, reject, () => this.#settled(open));
@@ -92,7 +93,7 @@ class OpenRequest {
     this.#reject = reject;
     this.#onSettled = onSettled;
     this.#callerSignal = callerSignal;
-    this.#onCancel = () => this.fail(cancelled(callerSignal));
+    this.#onCancel = () => this.fail(cancellationOf(callerSignal));
     callerSignal.addEventListener("abort", this.#onCancel, { once: true });
     this.#deadline = clock.setTimer(timeoutMs, () => this.fail(kennelError("deadline_exceeded")));
   }
@@ -126,10 +127,4 @@ async function call<Request, Answer>(
   signal: AbortSignal,
 ): Promise<Answer> {
   return handler(request, headers, signal);
-}
-
-/** The reason is kept where it is one of ours: a bridge that aborts because its own deadline passed says so. */
-function cancelled(signal: AbortSignal): KennelError {
-  const error = toKennelError(signal.reason);
-  return error.code === "internal" ? kennelError("cancelled", { cause: signal.reason }) : error;
 }

@@ -1,0 +1,33 @@
+import type { StoredChunk } from "../../vector_store/vector_store.ts";
+
+/**
+ * A chunk's part of a hit, written as JSON once: `{"id":…,"document_id":…,"parent_id":…,"title":…,"url":…`, from `textAt`
+ * on `,"text":…`, from `attributesAt` on `,"attributes":…`. The closing brace is left to what follows in the hit. Since the
+ * parts lie in this order, a hit that wants all of them is one copy.
+ */
+export interface ReadyPassage {
+  readonly bytes: Uint8Array;
+  readonly textAt: number;
+  readonly attributesAt: number;
+}
+
+const encoder = new TextEncoder();
+
+export function readyPassage(chunk: StoredChunk): ReadyPassage {
+  const head = encoder.encode(
+    `{"id":${JSON.stringify(chunk.id)},"document_id":${JSON.stringify(chunk.documentId)},"parent_id":${JSON.stringify(chunk.parentId)}` +
+      `,"title":${JSON.stringify(chunk.title)},"url":${JSON.stringify(chunk.url)}`,
+  );
+  const text = readyText(chunk.text);
+  const attributes = encoder.encode(`,"attributes":${JSON.stringify(chunk.attributes)}`);
+  const bytes = new Uint8Array(head.length + text.length + attributes.length);
+  bytes.set(head);
+  bytes.set(text, head.length);
+  bytes.set(attributes, head.length + text.length);
+  return { bytes, textAt: head.length, attributesAt: head.length + text.length };
+}
+
+/** The text part alone: what a parent passage puts in place of its child's. */
+export function readyText(text: string): Uint8Array {
+  return encoder.encode(`,"text":${JSON.stringify(text)}`);
+}

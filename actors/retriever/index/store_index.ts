@@ -1,0 +1,102 @@
+import type { Candidate, IndexName, LexicalIndex, SearchOptions, VectorStore } from "../../vector_store/vector_store.ts";
+import type { IndexCandidate } from "../fusion/ranked.ts";
+import { ByteCache } from "./byte_cache.ts";
+import type { MaybePromise, RetrievalIndex } from "./index.ts";
+import { type ReadyPassage, readyPassage } from "./passage.ts";
+
+export interface StoreIndexOptions {
+  readonly name: IndexName;
+  readonly store: Pick<VectorStore, "searchVector" | "fetchChunks">;
+  readonly lexical: LexicalIndex;
+  /** Components of the collection's vectors. */
+  readonly dimensions: number;
+  readonly indexVersion: number;
+  /** Room for passages that were answers before; 0: each is fetched anew. */
+  readonly maxPassageBytes: number;
+}
+
+/**
+ * The index as the stores hold it: every search is a call. What a write has changed is found by the next search, so taking
+ * in a new index version means forgetting the passages of the old one.
+ */
+export class StoreIndex implements RetrievalIndex {
+  readonly kind = "store";
+  readonly ageMs = 0;
+  readonly #options: StoreIndexOptions;
+  readonly #passages: ByteCache<ReadyPassage>;
+  #indexVersion: number;
+
+  constructor(options: StoreIndexOptions) {
+    this.#options = options;
+    this.#indexVersion = options.indexVersion;
+    this.#passages = new ByteCache(options.maxPassageBytes, ({ bytes }) => bytes.length);
+  }
+
+  get indexVersion(): number {
+    return this.#indexVersion;
+  }
+
+  get bytes(): number {
+    return this.#passages.bytes;
+  }
+
+  async warm(signal: AbortSignal): Promise<void> {
+    const axis = new Float32Array(this.#options.dimensions);
+    axis[0] = 1;
+    const found = await this.searchVector(axis, { limit: 1, filter: null, notBeforeMs: null }, signal);
+    await this.passages(found, signal);
+  }
+
+  async searchVector(vector: Float32Array, options: SearchOptions, signal: AbortSignal): Promise<readonly IndexCandidate[]> {
+    const { store, name } = this.#options;
+    return keyed(await store.searchVector(name, vector, options, signal));
+  }
+
+  async searchText(query: string, options: SearchOptions, signal: AbortSignal): Promise<readonly IndexCandidate[]> {
+    const { lexical, name } = this.#options;
+    return keyed(await lexical.searchText(name, query, options, signal));
+  }
+
+  passages(candidates: readonly IndexCandidate[], signal: AbortSignal): MaybePromise<readonly (ReadyPassage | null)[]> {
+    const known = candidates.map(({ id }) => this.#passages.get(id) ?? null);
+    const lacking = candidates.filter((_candidate, position) => known[position] === null).map(({ id }) => id);
+    return lacking.length === 0 ? known : this.#fetch(candidates, known, lacking, signal);
+  }
+
+  refresh(indexVersion: number): void {
+    if (indexVersion <= this.#indexVersion) return;
+    this.#indexVersion = indexVersion;
+    this.#passages.clear();
+  }
+
+  async close(): Promise<void> {
+    this.#passages.clear();
+  }
+
+  async #fetch(
+    candidates: readonly IndexCandidate[],
+    known: readonly (ReadyPassage | null)[],
+    lacking: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly (ReadyPassage | null)[]> {
+    const { generation } = this.#passages;
+    const fetched = new Map<string, ReadyPassage>();
+    for (const chunk of await this.#options.store.fetchChunks(this.#options.name, lacking, signal)) {
+      const passage = readyPassage(chunk);
+      fetched.set(chunk.id, passage);
+      this.#passages.put(chunk.id, passage, generation);
+    }
+    return candidates.map(({ id }, position) => known[position] ?? fetched.get(id) ?? null);
+  }
+}
+
+/** A store's id is the key; one that gives none is caught where lists are cleaned. */
+function keyed(candidates: readonly Candidate[]): readonly IndexCandidate[] {
+  return candidates.map(({ id, documentId, parentId, score }) => ({
+    key: typeof id === "string" ? id : "",
+    id,
+    documentId,
+    parentId,
+    score,
+  }));
+}
