@@ -16,6 +16,17 @@ test("Manual clock fires timers in order of time, then of setting, each at its o
   assert.is(clock.monotonicMs(), 20);
 });
 
+test("Manual clock that stalls moves time, and fires what fell due with the next advance", async () => {
+  const clock = manualClock();
+  const fired: number[] = [];
+  clock.setTimer(10, () => fired.push(clock.monotonicMs()));
+  clock.stall(25);
+  await clock.flush();
+  assert.equal(fired, []);
+  await clock.advance(0);
+  assert.equal(fired, [25]);
+});
+
 test("Manual clock never fires a cancelled timer", async () => {
   const clock = manualClock();
   let fired = 0;
