@@ -3,7 +3,8 @@ import type { StatusNode } from "../../supervisor/child.ts";
 import type { ActorContext, Asks, Behavior } from "../../supervisor/kernel/behavior.ts";
 import type { Mode } from "../retriever/search.ts";
 import { Hysteresis } from "./hysteresis.ts";
-import { type CollectionNeeds, decideMode, type FailedService, type FailedServices, type ServiceRole } from "./mode.ts";
+import type { FailedService, FailedServices } from "./mode.ts";
+import type { Role } from "./modes.ts";
 
 /** A service as the coordinator sees it; `Service` of the supervisor is one. */
 export interface WatchedService {
@@ -26,7 +27,7 @@ export interface ModeSnapshot {
 export interface CoordinatorOptions {
   readonly clock: Clock;
   /** One service may stand in several roles. */
-  readonly services: ReadonlyMap<ServiceRole, WatchedService>;
+  readonly services: ReadonlyMap<Role, WatchedService>;
   /** Pause between two looks at the services, in ms. */
   readonly intervalMs: number;
   readonly failAfterMs: number;
@@ -43,13 +44,8 @@ export interface ModeBoard {
 
 const NOTHING_FAILED: FailedServices = new Map();
 
-/** The mode of a collection under a snapshot. */
-export function modeOf(snapshot: ModeSnapshot, needs: CollectionNeeds): Mode {
-  return snapshot.forcedMode ?? decideMode(snapshot.failed, needs);
-}
-
 interface Watch {
-  readonly role: ServiceRole;
+  readonly role: Role;
   readonly service: WatchedService;
   readonly hysteresis: Hysteresis;
 }
@@ -119,7 +115,7 @@ class Coordinator implements Behavior<CoordinatorState, CoordinatorMessage> {
 
   #look(watches: readonly Watch[]): FailedServices {
     const nowMs = this.#options.clock.monotonicMs();
-    const failed = new Map<ServiceRole, FailedService>();
+    const failed = new Map<Role, FailedService>();
     for (const { role, service, hysteresis } of watches) {
       if (hysteresis.observe(service.isAvailable, nowMs)) continue;
       failed.set(role, { service: service.name, breaker: service.breaker === "half_open" ? "half_open" : "open" });

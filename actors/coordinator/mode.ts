@@ -1,8 +1,5 @@
 import type { Degradation, Mode } from "../retriever/search.ts";
-
-/** The services whose failure changes what a query can get. */
-export const SERVICE_ROLES = ["document_store", "vector_store", "lexical_index", "embedding", "language_model", "reranker"] as const;
-export type ServiceRole = (typeof SERVICE_ROLES)[number];
+import { type Residency, ROLES, type Role } from "./modes.ts";
 
 export interface FailedService {
   /** The service's name in the status tree; several roles may share one. */
@@ -10,18 +7,17 @@ export interface FailedService {
   readonly breaker: "open" | "half_open";
 }
 
-export type FailedServices = ReadonlyMap<ServiceRole, FailedService>;
+export type FailedServices = ReadonlyMap<Role, FailedService>;
 
 /** What a collection has and uses, as far as modes depend on it. */
 export interface CollectionNeeds {
-  /** Its index is in memory and answers without the stores. */
-  readonly isResident: boolean;
+  readonly residency: Residency;
   /** Finished answers of it may be served with their age. */
   readonly hasCachedAnswers: boolean;
 }
 
 /** The stage of the pipeline that a role serves, as `degradations` names it. */
-const STAGES: Readonly<Record<ServiceRole, string>> = {
+const STAGES: Readonly<Record<Role, string>> = {
   document_store: "parents",
   vector_store: "vector",
   lexical_index: "bm25",
@@ -35,8 +31,9 @@ const STAGES: Readonly<Record<ServiceRole, string>> = {
  * no_rewrite, full. A resident collection does not notice its stores.
  */
 export function decideMode(failed: FailedServices, needs: CollectionNeeds): Mode {
-  const hasVectors = needs.isResident || !failed.has("vector_store");
-  const hasLexical = needs.isResident || !failed.has("lexical_index");
+  const isResident = needs.residency === "resident";
+  const hasVectors = isResident || !failed.has("vector_store");
+  const hasLexical = isResident || !failed.has("lexical_index");
   const canEmbed = !failed.has("embedding");
   if (!hasVectors && !hasLexical) return needs.hasCachedAnswers ? "stale" : "down";
   if (!hasLexical && !canEmbed) return "down";
@@ -50,10 +47,10 @@ export function decideMode(failed: FailedServices, needs: CollectionNeeds): Mode
 /** What is missing for a collection, in the order of the roles; a resident one misses no store but the parents' one. */
 export function degradationsOf(failed: FailedServices, needs: CollectionNeeds): readonly Degradation[] {
   const degradations: Degradation[] = [];
-  for (const role of SERVICE_ROLES) {
+  for (const role of ROLES) {
     const failure = failed.get(role);
     if (failure === undefined) continue;
-    if (needs.isResident && (role === "vector_store" || role === "lexical_index")) continue;
+    if (needs.residency === "resident" && (role === "vector_store" || role === "lexical_index")) continue;
     degradations.push({ stage: STAGES[role], reason: "unavailable", service: failure.service, breaker: failure.breaker });
   }
   return degradations;

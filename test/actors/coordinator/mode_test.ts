@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { decideMode, degradationsOf, type FailedService, SERVICE_ROLES, type ServiceRole } from "../../../actors/coordinator/mode.ts";
+import { decideMode, degradationsOf, type FailedService } from "../../../actors/coordinator/mode.ts";
+import { ROLES, type Role } from "../../../actors/coordinator/modes.ts";
 
 const open: FailedService = { service: "x", breaker: "open" };
-const failed = (...roles: ServiceRole[]) => new Map(roles.map((role) => [role, open] as const));
-const stored = { isResident: false, hasCachedAnswers: true };
-const resident = { isResident: true, hasCachedAnswers: true };
+const failed = (...roles: Role[]) => new Map(roles.map((role) => [role, open] as const));
+const stored = { residency: "store", hasCachedAnswers: true } as const;
+const resident = { residency: "resident", hasCachedAnswers: true } as const;
 
 const TABLE = [
   [[], "full"],
@@ -31,7 +32,7 @@ for (const [roles, mode] of TABLE) {
 }
 
 test("A store's outage without cached answers leaves nothing", () => {
-  assert.is(decideMode(failed("vector_store", "lexical_index"), { isResident: false, hasCachedAnswers: false }), "down");
+  assert.is(decideMode(failed("vector_store", "lexical_index"), { residency: "store", hasCachedAnswers: false }), "down");
 });
 
 test("A resident collection does not notice its stores, but notices its model", () => {
@@ -43,7 +44,7 @@ test("A resident collection does not notice its stores, but notices its model", 
 test("Residence never makes a mode worse, and every failed service that matters stands in the degradations", () => {
   const order = ["full", "no_rewrite", "no_rerank", "basic", "lexical", "stale", "down"];
   fc.assert(
-    fc.property(fc.subarray([...SERVICE_ROLES]), (roles) => {
+    fc.property(fc.subarray([...ROLES]), (roles) => {
       const failures = failed(...roles);
       assert.ok(order.indexOf(decideMode(failures, resident)) <= order.indexOf(decideMode(failures, stored)));
       assert.is(degradationsOf(failures, stored).length, roles.length);

@@ -1,0 +1,68 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { createCoordinator, type WatchedService } from "../../../actors/coordinator/coordinator.ts";
+import type { Role } from "../../../actors/coordinator/modes.ts";
+import { publishedModes } from "../../../actors/coordinator/published_modes.ts";
+import { startSupervisor, testLimits } from "../../support/supervision.ts";
+
+function startCoordinator() {
+  const { supervisor, clock } = startSupervisor();
+  const store = { name: "lancedb", isAvailable: true, breaker: "closed" as WatchedService["breaker"] };
+  const services = new Map<Role, WatchedService>([
+    ["vector_store", store],
+    ["lexical_index", store],
+  ]);
+  const changes: string[] = [];
+  const coordinator = createCoordinator({
+    clock,
+    services,
+    intervalMs: 250,
+    failAfterMs: 250,
+    recoverAfterMs: 1000,
+    onChange: (now) => changes.push([...now.failed.keys()].join("+") || "nothing"),
+  });
+  const child = supervisor.spawn({ name: "coordinator", kind: "coordinator", limits: testLimits(), behavior: coordinator.behavior });
+  const modes = publishedModes(coordinator.board, services, true);
+  return { clock, store, changes, child, modes, supervisor };
+}
+
+test("The mode follows a store's breaker within the hysteresis, out and back, once each", async () => {
+  const { clock, store, changes, modes } = startCoordinator();
+  await clock.flush();
+  assert.is(modes.read("store").mode, "full");
+  store.isAvailable = false;
+  store.breaker = "open";
+  for (let step = 0; step < 4; step++) await clock.advance(250);
+  assert.is(modes.read("store").mode, "stale");
+  assert.is(modes.read("resident").mode, "full");
+  assert.equal(
+    modes.read("store").degradations.map((one) => [one.stage, one.service, one.breaker]),
+    [
+      ["vector", "lancedb", "open"],
+      ["bm25", "lancedb", "open"],
+    ],
+  );
+  store.isAvailable = true;
+  store.breaker = "closed";
+  await clock.advance(250);
+  assert.is(modes.read("store").mode, "stale", "one look is not enough to believe a recovery");
+  for (let step = 0; step < 6; step++) await clock.advance(250);
+  assert.is(modes.read("store").mode, "full");
+  assert.equal(changes, ["vector_store+lexical_index", "nothing"]);
+});
+
+test("A forced mode wins until it is taken back", async () => {
+  const { clock, child, modes } = startCoordinator();
+  await clock.flush();
+  const forced = child.ask({ kind: "force", mode: "lexical" }, { timeoutMs: 1000 });
+  await clock.flush();
+  assert.is((await forced).forcedMode, "lexical");
+  assert.is(modes.read("store").mode, "lexical");
+  assert.is(modes.read("store").canSearchVectors, false);
+  const freed = child.ask({ kind: "force", mode: null }, { timeoutMs: 1000 });
+  await clock.flush();
+  await freed;
+  assert.is(modes.read("store").mode, "full");
+});
+
+test.run();
