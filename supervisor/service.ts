@@ -82,7 +82,7 @@ function serviceBehavior<Resource>(spec: ServiceSpec<Resource>): Behavior<Resour
     receive(resource, message, context) {
       const ask = context.pendingAsk;
       if (message.kind === "call" && ask !== null) {
-        context.pipe((signal) => answer(ask, message.work(resource, signal)), ENDED, ask);
+        context.pipe((signal) => answer(ask, () => message.work(resource, signal)), ENDED, ask);
       }
       return resource;
     },
@@ -93,9 +93,9 @@ function serviceBehavior<Resource>(spec: ServiceSpec<Resource>): Behavior<Resour
 const ENDED = () => ({ kind: "ended" }) as const;
 
 /** Answers as soon as the work is done: a resource has no state of ours that its outcome would have to pass through. */
-async function answer(ask: PendingAsk, work: Promise<unknown>): Promise<void> {
+async function answer(ask: PendingAsk, work: () => Promise<unknown>): Promise<void> {
   try {
-    ask.reply(await work);
+    ask.reply(await work());
   } catch (error) {
     ask.fail(toKennelError(error));
   }

@@ -10,7 +10,8 @@ import { PipedWork } from "./piped_work.ts";
 // Invariants:
 //   I1. One handler (`start` or `receive`) runs at a time; the next message is taken after it has ended.
 //   I2. nact holds one message of an incarnation at most: the turn that is asked for. A turn takes several messages.
-//   I3. Work is taken only while less than `maxInFlight` is in flight and the actor's gate lets it; control always is.
+//   I3. Work is taken only while less than `maxInFlight` is in flight and the actor's gate lets it. Control has
+//       `controlCapacity` places beyond that, so that health can be asked of an actor that is busy to its limit.
 //   I4. After its end an incarnation takes nothing, its asks are settled, and what its handler or its work still brings
 //       counts for nothing. `end` is the one place where that happens.
 //   I5. `stop` of the behaviour runs once for every state that `start` gave, also one that came too late.
@@ -91,6 +92,11 @@ export class Incarnation<State, Message> {
 
   get hasRoom(): boolean {
     return this.#inFlight < this.#actor.limits.maxInFlight;
+  }
+
+  get #hasRoomForControl(): boolean {
+    const { maxInFlight, controlCapacity } = this.#actor.limits;
+    return this.#inFlight < maxInFlight + controlCapacity;
   }
 
   /** Takes a turn when there is something to take. */
@@ -175,7 +181,7 @@ export class Incarnation<State, Message> {
   #hasSomething(): boolean {
     if (this.#hasEnded || !this.#isReady) return false;
     const mailbox = this.#actor.mailbox;
-    if (this.#piped.outcomes.length > 0 || mailbox.depthOf("control") > 0) return true;
+    if (this.#piped.outcomes.length > 0 || (this.#hasRoomForControl && mailbox.depthOf("control") > 0)) return true;
     return this.#actor.takesWork && this.hasRoom && mailbox.depthOf("work") > 0; // I3
   }
 
@@ -229,7 +235,7 @@ export class Incarnation<State, Message> {
     const outcome = this.#piped.outcomes.shift();
     if (outcome !== undefined) return outcome;
     const mailbox = this.#actor.mailbox;
-    const control = mailbox.shift("control", this.clock);
+    const control = this.#hasRoomForControl ? mailbox.shift("control", this.clock) : null;
     if (control !== null || !this.#actor.takesWork || !this.hasRoom) return control; // I3
     return mailbox.shift("work", this.clock);
   }

@@ -9,6 +9,8 @@ export interface ManualClock extends Clock {
    * moment on the clock, and what it set off has run before the next one fires.
    */
   advance(durationMs: number): Promise<void>;
+  /** Moves time on at once and fires due timers without letting anything else run in between. */
+  advanceNow(durationMs: number): void;
   /** Moves time on while nothing runs, as a busy event loop does: timers that fall due fire with the next `advance`. */
   stall(durationMs: number): void;
   /** Lets everything run that is ready to run: microtasks, immediates and what they set off. Time stands still. */
@@ -69,6 +71,11 @@ export function manualClock(): ManualClock {
       while (fireNext(endMs)) await flush();
       nowMs = endMs;
       await flush();
+    },
+    advanceNow(durationMs) {
+      const endMs = nowMs + durationMs;
+      while (fireNext(endMs));
+      nowMs = endMs;
     },
     stall(durationMs) {
       nowMs += durationMs;

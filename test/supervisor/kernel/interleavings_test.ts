@@ -15,6 +15,7 @@ interface Job extends Asks<string> {
   readonly id: number;
   readonly deed: Deed;
   readonly ms: number;
+  readonly isControl: boolean;
 }
 type Message = Job | { readonly kind: "piped"; readonly job: Job; readonly ask: PendingAsk | null };
 
@@ -50,7 +51,10 @@ function behavior(trial: Trial): Behavior<null, Message> {
     async receive(state, message, context) {
       if (++trial.handlers > 1) trial.failures.push("two handlers at once");
       if (trial.ended.has(context.incarnation)) trial.failures.push("a dead incarnation took a message");
-      if (trial.actor.measurements().inFlight > LIMITS.maxInFlight + LIMITS.controlCapacity) trial.failures.push("too much in flight");
+      const { inFlight } = trial.actor.measurements();
+      if (inFlight > LIMITS.maxInFlight + LIMITS.controlCapacity) trial.failures.push("too much in flight");
+      const before = inFlight - (context.pendingAsk === null ? 0 : 1);
+      if (message.kind === "job" && !message.isControl && before >= LIMITS.maxInFlight) trial.failures.push("work taken beyond the limit");
       try {
         if (message.kind === "piped") reply(message.job, message.ask, context.incarnation);
         else await act(message);
@@ -58,6 +62,11 @@ function behavior(trial: Trial): Behavior<null, Message> {
         trial.handlers--;
       }
       return state;
+
+      function outcomeOf(job: Job, ask: PendingAsk | null): Message {
+        if (trial.ended.has(context.incarnation)) trial.failures.push("work of a dead incarnation came back");
+        return { kind: "piped", job, ask };
+      }
 
       async function act(job: Job): Promise<void> {
         const ask = context.pendingAsk;
@@ -71,7 +80,7 @@ function behavior(trial: Trial): Behavior<null, Message> {
           case "pipe":
           case "pipe_deaf": {
             const work = (signal: AbortSignal) => trial.clock.sleep(job.ms, job.deed === "pipe" ? signal : never);
-            return context.pipe(work, () => ({ kind: "piped", job, ask }), ask ?? undefined);
+            return context.pipe(work, () => outcomeOf(job, ask), ask ?? undefined);
           }
           case "hold":
             await trial.clock.sleep(job.ms, never);
@@ -155,7 +164,7 @@ async function play(commands: readonly Command[]): Promise<void> {
           if (settled[id] !== null) trial.failures.push(`ask ${id} settled twice`);
           settled[id] = what;
         };
-        const job: Job = { kind: "job", id, deed: next.deed, ms: next.ms };
+        const job: Job = { kind: "job", id, deed: next.deed, ms: next.ms, isControl: next.isControl };
         const lane = next.isControl ? "control" : "work";
         trial.actor.ask<string>(job, { timeoutMs: next.timeoutMs, lane, signal: controller.signal }).then(
           (answer) => note(answer === `${id}` ? "answered" : `got the answer of ${answer}`),
@@ -164,7 +173,10 @@ async function play(commands: readonly Command[]): Promise<void> {
         break;
       }
       case "tell":
-        trial.actor.tell({ kind: "job", id: -1, deed: next.deed, ms: next.ms }, { lane: next.isControl ? "control" : "work" });
+        trial.actor.tell(
+          { kind: "job", id: -1, deed: next.deed, ms: next.ms, isControl: next.isControl },
+          { lane: next.isControl ? "control" : "work" },
+        );
         break;
       case "cancel":
         cancels[next.which % Math.max(1, cancels.length)]?.abort();
