@@ -93,25 +93,27 @@ export const anyAttributes: fc.Arbitrary<Record<string, AttributeValue>> = fc
   .tuple(...KEYS.map((key) => fc.option(attributeValue(key), { nil: undefined })))
   .map((values) => Object.fromEntries(KEYS.flatMap((key, place) => (values[place] === undefined ? [] : [[key, values[place]]]))));
 
-const anyComparison: fc.Arbitrary<Filter> = fc.constantFrom(...KEYS).chain((key) =>
-  fc.oneof(
-    fc.record({
-      type: fc.constantFrom("eq", "ne", "gt", "gte", "lt", "lte" as const),
-      key: fc.constant(key),
-      value: attributeValue(key),
-    }),
-    fc.record({
-      type: fc.constantFrom("in", "nin" as const),
-      key: fc.constant(key),
-      value: fc.array(attributeValue(key), { maxLength: 4 }),
-    }),
-  ),
-);
+const plain = { noNullPrototype: true } as const;
+
+const anyComparison: fc.Arbitrary<Filter> = fc
+  .constantFrom(...KEYS)
+  .chain((key) =>
+    fc.oneof(
+      fc.record(
+        { type: fc.constantFrom("eq", "ne", "gt", "gte", "lt", "lte" as const), key: fc.constant(key), value: attributeValue(key) },
+        plain,
+      ),
+      fc.record(
+        { type: fc.constantFrom("in", "nin" as const), key: fc.constant(key), value: fc.array(attributeValue(key), { maxLength: 4 }) },
+        plain,
+      ),
+    ),
+  );
 
 export const anyFilter: fc.Arbitrary<Filter> = fc.letrec<{ filter: Filter }>((tie) => ({
   filter: fc.oneof(
     { maxDepth: 3 },
     anyComparison,
-    fc.record({ type: fc.constantFrom("and", "or" as const), filters: fc.array(tie("filter"), { minLength: 1, maxLength: 3 }) }),
+    fc.record({ type: fc.constantFrom("and", "or" as const), filters: fc.array(tie("filter"), { minLength: 1, maxLength: 3 }) }, plain),
   ),
 })).filter;
