@@ -179,7 +179,7 @@ function findContradictions(config: Omit<Config, "auth"> & { readonly auth: stri
     );
   }
   if (config.drain.graceMs > config.drain.limitMs) problems.push("drain.graceMs is longer than drain.limitMs, which holds all of a drain");
-  if (config.http.searchTimeoutMs > config.http.maxTimeoutMs) problems.push("http.searchTimeoutMs is longer than http.maxTimeoutMs");
+  if (config.http.defaultTimeoutMs > config.http.maxTimeoutMs) problems.push("http.defaultTimeoutMs is longer than http.maxTimeoutMs");
   for (const [kind, limits] of Object.entries(config.supervision)) {
     if (limits.backoffMs > limits.maxBackoffMs) problems.push(`supervision.${kind}.backoffMs is longer than its maxBackoffMs`);
     if (limits.stopGraceMs > limits.stopLimitMs) problems.push(`supervision.${kind}.stopGraceMs is longer than its stopLimitMs`);

@@ -54,10 +54,12 @@ export const SETTINGS = {
     corsOrigins: setting(z.array(origin), [], "Origins of web pages that may call the API, with commas; `*`: all"),
     maxBodyBytes: setting(bytes(), 1 * MIB, "Largest body of any request but documents"),
     maxDocumentsBodyBytes: setting(bytes(), 32 * MIB, "Largest body of a request that brings documents"),
-    maxConcurrentRequests: setting(count(), 1_024, "Requests being answered at once; beyond it `overloaded`"),
-    searchTimeoutMs: setting(milliseconds(), 10_000, "Deadline of a request that asks for none"),
-    maxTimeoutMs: setting(milliseconds(), 300_000, "Longest deadline that a request can ask for"),
-    statusStreamMs: setting(milliseconds(60_000), 1_000, "Pause between two pictures of the live status"),
+    maxDocuments: setting(count(), 10_000, "Documents in one request"),
+    maxInFlight: setting(count(), 1_024, "Requests answered at once, operations such as /healthz aside; beyond it `overloaded`"),
+    maxBufferedBytes: setting(bytes(), 256 * MIB, "Request bodies held at once, all together; beyond it `overloaded`"),
+    defaultTimeoutMs: setting(milliseconds(), 10_000, "Deadline of a search that asks for none"),
+    defaultWriteTimeoutMs: setting(milliseconds(), 60_000, "The same for writing documents and warming"),
+    maxTimeoutMs: setting(milliseconds(600_000), 600_000, "Longest deadline that a request can ask for"),
   },
 
   drain: {
@@ -84,7 +86,6 @@ export const SETTINGS = {
   },
 
   ingest: {
-    maxDocuments: setting(count(), 10_000, "Documents in one request"),
     maxDocumentBytes: setting(bytes(), 16 * MIB, "Largest document as it was sent"),
     maxTextCharacters: setting(count(1_000_000_000), 4_000_000, "Longest text that a document may be parsed to"),
     maxArchiveEntries: setting(count(), 2_000, "Files inside one DOCX"),
