@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { createCoordinator, type WatchedService } from "../../../actors/coordinator/coordinator.ts";
+import { createCoordinator, type ModeSnapshot, type WatchedService } from "../../../actors/coordinator/coordinator.ts";
 import type { Role } from "../../../actors/coordinator/modes.ts";
 import { publishedModes } from "../../../actors/coordinator/published_modes.ts";
 import { startSupervisor, testLimits } from "../../support/supervision.ts";
@@ -54,7 +54,7 @@ test("The mode follows a store's breaker within the hysteresis, out and back, on
 test("A forced mode wins until it is taken back", async () => {
   const { clock, child, modes } = startCoordinator();
   await clock.flush();
-  const forced = child.ask({ kind: "force", mode: "lexical" }, { timeoutMs: 1000 });
+  const forced = child.ask<ModeSnapshot>({ kind: "force", mode: "lexical" }, { timeoutMs: 1000 });
   await clock.flush();
   assert.is((await forced).forcedMode, "lexical");
   assert.is(modes.read("store").mode, "lexical");
