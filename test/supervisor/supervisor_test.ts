@@ -76,13 +76,51 @@ test("Suspensions in a row double up to the cap, with jitter", async () => {
     assert.is(child.state.kind, "suspended");
     const pauseMs = (child.state as { untilMs: number }).untilMs - clock.wallMs();
     pauses.push(pauseMs);
-    await clock.advance(pauseMs);
+    await clock.advance(Math.ceil(pauseMs));
   }
   for (const [round, fullMs] of [500, 1_000, 2_000, 4_000, 4_000, 4_000].entries()) {
     const pauseMs = pauses[round] ?? 0;
     assert.ok(pauseMs >= fullMs / 2 && pauseMs <= fullMs, `pause ${round} of ${pauseMs} ms`);
   }
   assert.is(new Set(pauses).size, 6);
+});
+
+test("Backoff starts over once the child has stood firm for a restart period", async () => {
+  const { supervisor, clock } = startSupervisor();
+  const limits = testLimits({ restartIntensity: 0 });
+  const child = supervisor.spawn({ name: "docs", kind: "retriever", limits, behavior: obedient() });
+  const pauseAfterCrash = async (): Promise<number> => {
+    child.tell(crash);
+    await clock.flush();
+    const pauseMs = (child.state as { untilMs: number }).untilMs - clock.wallMs();
+    await clock.advance(Math.ceil(pauseMs));
+    return pauseMs;
+  };
+  await clock.flush();
+  for (let round = 0; round < 4; round++) await pauseAfterCrash();
+  const last = await pauseAfterCrash();
+  assert.ok(last >= 2_000, `${last} ms: being ready for a moment is no recovery`);
+  await clock.advance(30_000);
+  const first = await pauseAfterCrash();
+  assert.ok(first <= 500, `${first} ms`);
+});
+
+test("Child that is stopped while a suspension waits for its handler does not come back", async () => {
+  const { supervisor, clock } = startSupervisor();
+  const held = gate();
+  const limits = testLimits({ startTimeoutMs: 100, stopLimitMs: 5_000 });
+  const child = supervisor.spawn({
+    name: "store",
+    kind: "vector_store",
+    limits,
+    behavior: obedient({ onStart: () => held.opened }),
+  });
+  await clock.advance(700); // suspended, and its pause is over
+  void child.stop("deleted");
+  held.open();
+  await clock.advance(60_000);
+  assert.is(child.state.kind, "stopped");
+  assert.is(child.status().incarnation, 1);
 });
 
 test("Start failures never spend the restart budget", async () => {
@@ -193,7 +231,7 @@ test("Half-open child passes its probe before it takes work", async () => {
   assert.is(child.state.kind, "starting");
   await clock.advance(200); // the probe's time is up
   assert.is(child.state.kind, "suspended");
-  await clock.advance((child.state as { untilMs: number }).untilMs - clock.wallMs());
+  await clock.advance(Math.ceil((child.state as { untilMs: number }).untilMs - clock.wallMs()));
   assert.is(child.state.kind, "probing");
   assert.is(child.breaker, "half_open");
   assert.is(child.tell(count), false);
