@@ -30,7 +30,7 @@ const EVERYDAY = [
   "http.host",
   "http.port",
   "http.corsOrigins",
-  "retriever.maxActiveBytes",
+  "retriever.maxBytes",
   "drain.limitMs",
 ];
 

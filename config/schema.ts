@@ -12,6 +12,7 @@ const MIB = 1_024 * KIB;
 
 const count = (max = 1_000_000) => z.int().min(1).max(max);
 const milliseconds = (max = 86_400_000) => z.int().min(1).max(max);
+const share = z.number().gt(0).max(1);
 const bytes = (max = 1_024 * 1_024 * MIB) => z.int().min(1).max(max);
 
 /** `*`, or one origin of a web page: scheme, host, port. */
@@ -60,6 +61,11 @@ export const SETTINGS = {
     defaultTimeoutMs: setting(milliseconds(), 10_000, "Deadline of a search that asks for none"),
     defaultWriteTimeoutMs: setting(milliseconds(), 60_000, "The same for writing documents and warming"),
     maxTimeoutMs: setting(milliseconds(600_000), 600_000, "Longest deadline that a request can ask for"),
+    maxConnections: setting(count(), 4_096, "Open connections; one more is closed at once"),
+    maxHeaderBytes: setting(bytes(MIB), 16 * KIB, "Largest head of a request"),
+    headersTimeoutMs: setting(milliseconds(), 10_000, "Time a request's head may take to arrive"),
+    requestTimeoutMs: setting(milliseconds(), 60_000, "Time a whole request may take to arrive"),
+    keepAliveTimeoutMs: setting(milliseconds(), 65_000, "Time a connection stays open between requests"),
   },
 
   drain: {
@@ -67,22 +73,57 @@ export const SETTINGS = {
     limitMs: setting(milliseconds(600_000), 20_000, "After it whatever still runs is let go and the process ends"),
   },
 
+  catalog: {
+    maxCollections: setting(count(), 20_000, "Collections on one node"),
+    maxAliases: setting(count(), 20_000, "Aliases on one node"),
+  },
+
+  vectorStore: {
+    callTimeoutMs: setting(milliseconds(600_000), 30_000, "Longest call; a request's own deadline is usually shorter"),
+    minVectorIndexRows: setting(count(1_000_000_000), 20_000, "Rows from which on a graph answers instead of an exact scan"),
+    retentionMs: setting(milliseconds(), 60_000, "How long a state of a table stays readable after the next one"),
+    maxOpenTables: setting(count(100_000), 256, "Tables held open, each with its caches"),
+  },
+
+  documentStore: {
+    callTimeoutMs: setting(milliseconds(600_000), 30_000, "Longest call; a request's own deadline is usually shorter"),
+    busyTimeoutMs: setting(milliseconds(600_000), 5_000, "Time a statement waits for another one's lock"),
+    maxQueue: setting(count(), 1_000, "Calls that wait for each of the two threads"),
+  },
+
+  embeddingCalls: {
+    callTimeoutMs: setting(milliseconds(600_000), 30_000, "Longest call of the model"),
+    windowMs: setting(
+      z.int().min(0).max(1_000),
+      0,
+      "How long the first text of a batch waits for company; 0: for those of the same moment",
+    ),
+    maxWaitingTexts: setting(count(), 10_000, "Texts that wait for the model; beyond it `overloaded`"),
+    maxConcurrentCalls: setting(count(1_000), 2, "Calls of the model at once"),
+  },
+
   retriever: {
-    maxActive: setting(count(), 256, "Retrievers kept warm at once; the least recently used makes room"),
-    maxActiveBytes: setting(bytes(), 512 * MIB, "Memory of all warm retrievers together, as they count it"),
+    maxBytes: setting(bytes(), 512 * MIB, "Memory of all warm retrievers together, as they count it; the least recently used makes room"),
+    maxActive: setting(count(), 256, "Retrievers kept warm at once"),
     idleMs: setting(milliseconds(30 * 86_400_000), 900_000, "A retriever that nobody asked for this long is passivated"),
     warmCollections: setting(z.int().min(0).max(10_000), 16, "Recently used collections that are warmed at start, besides pinned ones"),
     maxActivations: setting(count(1_000), 4, "Activations running at once"),
     activationTimeoutMs: setting(milliseconds(600_000), 15_000, "Time an activation may take"),
-    maxCandidates: setting(count(10_000), 1_000, "Candidates that a branch may be asked for"),
-    maxBatchQueries: setting(count(1_000), 32, "Queries embedded in one call"),
+    warmLimitMs: setting(milliseconds(600_000), 5_000, "Time that opening tables and a first search may take when a retriever starts"),
+    maxPassageBytes: setting(z.int().min(0), 8 * MIB, "Passages that one retriever keeps because they were answers before; 0: none"),
+    embedShare: setting(share, 0.5, "Share of a query's remaining time that embedding may take"),
+    retrieveShare: setting(share, 0.9, "Share of a query's remaining time that a branch may take, embedding included"),
+    parentsShare: setting(share, 0.5, "Share of a query's remaining time that fetching parents may take"),
+    stragglerFactor: setting(z.number().min(1).max(1_000), 4, "Once a branch has answered, others get this many times their usual p95 ..."),
+    minStragglerMs: setting(z.int().min(0).max(600_000), 250, "... and at least this"),
+    useFlushIntervalMs: setting(milliseconds(), 10_000, "Pause between two notes of which collections were used"),
   },
 
   cache: {
-    resultBytes: setting(z.int().min(0), 64 * MIB, "Memory of the result cache; 0: off"),
-    resultTtlMs: setting(milliseconds(), 300_000, "Longest life of a cached result; a changed index ends it sooner"),
-    embeddingBytes: setting(z.int().min(0), 64 * MIB, "Memory of the embedding cache; 0: off"),
-    embeddingTtlMs: setting(milliseconds(30 * 86_400_000), 86_400_000, "Longest life of a cached embedding"),
+    answerBytes: setting(z.int().min(0), 64 * MIB, "Memory for answers; 0: none are kept"),
+    answerTtlMs: setting(milliseconds(), 300_000, "Longest life of a cached answer; a changed index ends it sooner"),
+    queryEmbeddingBytes: setting(z.int().min(0), 32 * MIB, "Memory for vectors of queries; 0: none are kept"),
+    documentEmbeddingBytes: setting(z.int().min(0), 32 * MIB, "Memory for vectors of documents; 0: none are kept"),
   },
 
   ingest: {
@@ -109,8 +150,14 @@ export const SETTINGS = {
   },
 
   coordinator: {
-    degradeAfterMs: setting(z.int().min(0).max(600_000), 0, "A service must be away this long before the mode follows"),
+    intervalMs: setting(milliseconds(60_000), 100, "Pause between two looks at the services"),
+    failAfterMs: setting(z.int().min(0).max(600_000), 0, "A service must be away this long before the mode follows"),
     recoverAfterMs: setting(z.int().min(0).max(600_000), 2_000, "A service must be back this long before the mode follows"),
+  },
+
+  metrics: {
+    maxCollections: setting(count(10_000), 200, "Collections with series of their own; the others are counted together"),
+    maxActors: setting(count(10_000), 300, "Actors with series of their own; the others are counted together"),
   },
 
   supervision: {
