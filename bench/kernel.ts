@@ -188,7 +188,8 @@ interface Nact {
 
 /** The same counter on nact alone: no bounds, no answer after a crash. */
 function bareNact() {
-  const nact = createRequire(import.meta.url)("nact") as Nact;
+  const require = createRequire(import.meta.url);
+  const nact = require("nact") as Nact;
   const system = nact.start();
   const receive = (count: number | undefined, message: NactPing): number => {
     if (message.sender !== undefined) nact.dispatch(message.sender, count ?? 0);

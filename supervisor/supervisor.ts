@@ -16,7 +16,7 @@ export interface SupervisorOptions {
   readonly onEscalation?: (path: string) => void;
 }
 
-export interface SubtreeOptions {
+interface SubtreeOptions {
   /**
    * How its children are stopped: `in_reverse`, one after the other, when the later ones use the earlier; `together`
    * when they know nothing of each other. @default "in_reverse"
@@ -24,7 +24,7 @@ export interface SubtreeOptions {
   readonly shutdown?: "in_reverse" | "together";
 }
 
-export interface StopOptions {
+interface StopOptions {
   readonly reason: string;
   /** Time for the whole tree; children that are not done by then are let go. */
   readonly limitMs: number;

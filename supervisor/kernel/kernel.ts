@@ -4,7 +4,7 @@ import { Deadlines } from "./deadlines.ts";
 import type { ActorLimits } from "./limits.ts";
 import { createTurnSystem } from "./nact_bridge.ts";
 
-export interface ActorOptions {
+interface ActorOptions {
   /** Unique among the living. */
   readonly path: string;
   readonly limits: ActorLimits;

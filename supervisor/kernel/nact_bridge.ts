@@ -34,7 +34,8 @@ interface Nact {
 const TURN = "turn";
 
 export function createTurnSystem(): TurnSystem {
-  const nact = createRequire(import.meta.url)("nact") as Nact;
+  const require = createRequire(import.meta.url);
+  const nact = require("nact") as Nact;
   // Without a name nact draws one, so that two kernels in one process never share a system.
   const system = nact.start();
   return {
