@@ -1,24 +1,26 @@
-import type { Phase } from "./pipeline/phase_times.ts";
-
 export type RetrieverEvent =
-  /** Candidates a branch returned that could not be used: no id, no finite score, repeated. */
+  /** A candidate that a branch returned and that could not be used: no id, no finite score, repeated. */
   | "candidate_dropped"
-  /** A hit's passage had gone between finding and fetching it. */
+  /** A hit whose passage had gone between finding and fetching it. */
   | "passage_gone"
-  | "answer_cache_hit"
-  | "answer_cache_miss"
-  | "answer_stale"
-  | "query_coalesced"
-  | "activation"
-  | "passivation"
-  | "refresh"
-  | "warm_failed"
-  | "use_dropped";
+  /** A note of use that had no room in the buffer. */
+  | "use_dropped"
+  /** A collection that could not be warmed at start. */
+  | "warm_failed";
 
-/** What a retriever measures; telemetry adapts it. */
+/** What retrievers measure; telemetry fits its own metrics to it. */
 export interface RetrieverMetrics {
-  observePhase(phase: Phase, seconds: number): void;
+  answered(search: {
+    readonly collection: string;
+    readonly mode: string;
+    readonly cache: string;
+    readonly strategy: string;
+    /** By phase, as in the answer. */
+    readonly timingsMs: Readonly<Record<string, number>>;
+  }): void;
+  failed(collection: string, code: string): void;
+  degraded(stage: string, reason: string): void;
+  activated(outcome: "ready" | "failed", durationMs: number): void;
+  passivated(reason: string): void;
   count(event: RetrieverEvent, amount: number): void;
-  /** One query as its collection's users see it. */
-  observeSearch(collection: string, strategy: string, outcome: string, seconds: number): void;
 }

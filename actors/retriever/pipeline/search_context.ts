@@ -84,7 +84,6 @@ export class SearchContext {
     const durationMs = this.parts.clock.monotonicMs() - startedMs;
     this.timings[phase] = durationMs;
     this.parts.times.note(phase, durationMs);
-    this.parts.metrics.observePhase(phase, durationMs / 1_000);
   }
 
   /** Reports a stage that did not do its part. A stage and reason that stand already are not repeated: reasons are a set. */

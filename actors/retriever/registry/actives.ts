@@ -1,0 +1,133 @@
+import { unlessAborted } from "../../../runtime/cancellation.ts";
+import type { Timer } from "../../../runtime/clock.ts";
+import { kennelError, toKennelError } from "../../../runtime/errors.ts";
+import { ActiveCollection, activeKey } from "./active_collection.ts";
+import type { RegistryOptions, RegistryParts, ResolvedCollection } from "./options.ts";
+import { byDispensability, choosePassivations, type PassivationReason } from "./passivation.ts";
+import { retrieverSpec } from "./retriever_spec.ts";
+import { Slots } from "./slots.ts";
+
+// Invariants:
+//   N1. A collection's build is active at most once: who asks while it is being opened waits for that opening, and who
+//       asks while its last one drains waits for the drain.
+//   N2. At most `maxActive` are active, those that drain not counted.
+//   N3. Opening one never waits for anything that another one's retriever does, apart from its place in line.
+
+/** The collections that have retrievers on this node. */
+export class Actives {
+  readonly #parts: RegistryParts;
+  readonly #options: RegistryOptions;
+  readonly #active = new Map<string, ActiveCollection>();
+  readonly #opening = new Map<string, Promise<void>>();
+  readonly #leaving = new Map<string, Promise<void>>();
+  readonly #slots: Slots;
+  readonly #stop = new AbortController();
+  #sweep: Timer | null = null;
+
+  constructor(parts: RegistryParts, options: RegistryOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#slots = new Slots(options.maxActivations, options.maxActive);
+    this.#scheduleSweep();
+  }
+
+  get size(): number {
+    return this.#active.size;
+  }
+
+  get bytes(): number {
+    let bytes = 0;
+    for (const entry of this.#active.values()) bytes += entry.bytes;
+    return bytes;
+  }
+
+  find({ record, version }: ResolvedCollection): ActiveCollection | null {
+    return this.#active.get(activeKey(record.name, version)) ?? null;
+  }
+
+  *of(collection: string): Iterable<ActiveCollection> {
+    for (const entry of this.#active.values()) if (entry.record.name === collection) yield entry;
+  }
+
+  /** The active collection, opened first where it is not active. Its retrievers may still be starting: asks wait for them. */
+  async open(resolved: ResolvedCollection, signal: AbortSignal): Promise<ActiveCollection> {
+    const entry = this.find(resolved) ?? this.#begin(resolved);
+    const opening = this.#opening.get(entry.key);
+    if (opening !== undefined) await unlessAborted(opening, signal);
+    return entry;
+  }
+
+  async passivate(entry: ActiveCollection, reason: PassivationReason | "deleted" | "changed"): Promise<void> {
+    if (this.#active.get(entry.key) !== entry) return;
+    this.#active.delete(entry.key);
+    this.#parts.metrics.passivated(reason);
+    const left = entry.stop(reason).finally(() => {
+      if (this.#leaving.get(entry.key) === left) this.#leaving.delete(entry.key);
+    });
+    this.#leaving.set(entry.key, left);
+    await left;
+  }
+
+  /** No more openings and sweeps; the retrievers themselves are the supervisor's to stop. */
+  stop(): void {
+    this.#sweep?.cancel();
+    this.#stop.abort(kennelError("draining"));
+  }
+
+  #begin(resolved: ResolvedCollection): ActiveCollection {
+    const { clock, random } = this.#parts;
+    const entry = new ActiveCollection({ ...resolved, nowMs: clock.monotonicMs(), random, maxWaiting: this.#options.maxWaiting });
+    this.#makeRoom();
+    this.#active.set(entry.key, entry);
+    const opening = this.#open(entry, resolved).finally(() => this.#opening.delete(entry.key));
+    opening.catch(() => {
+      if (this.#active.get(entry.key) === entry) this.#active.delete(entry.key);
+    });
+    this.#opening.set(entry.key, opening);
+    return entry;
+  }
+
+  async #open(entry: ActiveCollection, resolved: ResolvedCollection): Promise<void> {
+    const { clock, supervisor, metrics } = this.#parts;
+    const { activationTimeoutMs } = this.#options;
+    await this.#leaving.get(entry.key); // N1
+    const release = await this.#slots.take(this.#stop.signal);
+    try {
+      if (this.#stop.signal.aborted) throw kennelError("draining");
+      if (entry.isStopping) throw kennelError("unavailable", { message: `Collection "${entry.record.name}" is being closed` });
+      entry.open(supervisor, (plan) => retrieverSpec(this.#parts, this.#options, resolved, plan));
+    } catch (thrown) {
+      release();
+      void entry.stop("it could not be opened");
+      throw toKennelError(thrown);
+    }
+    const startedMs = clock.monotonicMs();
+    const limit = new AbortController();
+    const timer = clock.setTimer(activationTimeoutMs, () => limit.abort(kennelError("deadline_exceeded")));
+    void entry
+      .whenReady(limit.signal)
+      .then(
+        () => metrics.activated("ready", clock.monotonicMs() - startedMs),
+        () => metrics.activated("failed", clock.monotonicMs() - startedMs),
+      )
+      .finally(() => {
+        timer.cancel();
+        release();
+      });
+  }
+
+  #makeRoom(): void {
+    const tooMany = this.#active.size - this.#options.maxActive + 1;
+    if (tooMany <= 0) return;
+    for (const entry of byDispensability(this.#active.values()).slice(0, tooMany)) void this.passivate(entry, "count"); // N2
+  }
+
+  #scheduleSweep(): void {
+    const { clock } = this.#parts;
+    this.#sweep = clock.setTimer(this.#options.sweepIntervalMs, () => {
+      const leaving = choosePassivations(this.#active.values(), this.#options.passivation, clock.monotonicMs());
+      for (const { tenant, reason } of leaving) void this.passivate(tenant, reason);
+      if (!this.#stop.signal.aborted) this.#scheduleSweep();
+    });
+  }
+}

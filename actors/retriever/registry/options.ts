@@ -1,0 +1,72 @@
+import type { Clock } from "../../../runtime/clock.ts";
+import type { Random } from "../../../runtime/random.ts";
+import type { ChildLimits } from "../../../supervisor/child.ts";
+import type { Logger } from "../../../telemetry/logs.ts";
+import type { Modes } from "../../coordinator/modes.ts";
+import type { CollectionRecord, DocumentStore } from "../../document_store/document_store.ts";
+import type { EmbeddingModel } from "../../embedding/embedding.ts";
+import type { LexicalIndex, VectorStore } from "../../vector_store/vector_store.ts";
+import type { AnswerCacheOptions } from "../answers/answer_cache.ts";
+import type { RetrieverMetrics } from "../metrics.ts";
+import type { PipelineLimits } from "../pipeline/search_context.ts";
+import type { RetrieverSupervisor } from "./active_collection.ts";
+import type { PassivationLimits } from "./passivation.ts";
+import type { UseOptions } from "./uses.ts";
+
+/** A collection by its own name or an alias's, and the build to search. */
+export interface ResolvedCollection {
+  readonly record: CollectionRecord;
+  readonly version: number;
+}
+
+/** This node's view of collections; reading it never waits. */
+export interface CollectionView {
+  resolve(name: string): ResolvedCollection | null;
+}
+
+export interface RegistryOptions {
+  /** Collections with retrievers at once; the least recently used makes room. */
+  readonly maxActive: number;
+  readonly passivation: PassivationLimits;
+  /** Pause between looks for who is idle or too large. */
+  readonly sweepIntervalMs: number;
+  /** Activations side by side; the others wait in line. */
+  readonly maxActivations: number;
+  readonly activationTimeoutMs: number;
+  /** Recently used collections that are warmed at start, besides pinned ones. */
+  readonly warmCollections: number;
+  /** Part of an activation that opening tables and a first search may take. */
+  readonly warmLimitMs: number;
+  /** Time that a retriever has to take in a new index version. */
+  readonly refreshTimeoutMs: number;
+  /** Askers that may wait for one computation, or for one index version. */
+  readonly maxWaiting: number;
+  readonly answers: AnswerCacheOptions;
+  /** Passages that one retriever keeps ready. */
+  readonly maxPassageBytes: number;
+  /** Parents' texts that one retriever keeps ready. */
+  readonly maxParentBytes: number;
+  /** Time after which what phases took is forgotten. */
+  readonly phaseMemoryMs: number;
+  readonly pipeline: PipelineLimits;
+  readonly uses: UseOptions;
+  readonly retrieverLimits: ChildLimits;
+}
+
+export interface RegistryParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: RetrieverMetrics;
+  /** The subtree that retrievers live in. */
+  readonly supervisor: RetrieverSupervisor;
+  readonly collections: CollectionView;
+  /** Names of all collections that have `pinned` set. */
+  readonly pinned: () => readonly string[];
+  readonly vectorStore: Pick<VectorStore, "searchVector" | "fetchChunks">;
+  readonly lexicalIndex: LexicalIndex;
+  /** By the name in a collection's settings. Throws a `KennelError` for one that this node does not have. */
+  readonly models: (name: string) => EmbeddingModel;
+  readonly documents: Pick<DocumentStore, "getParents" | "noteUse" | "recentlyUsed">;
+  readonly modes: Modes;
+}
