@@ -1,102 +1,140 @@
+import type { Clock, Timer } from "../../runtime/clock.ts";
+import type { StatusNode } from "../../supervisor/child.ts";
 import type { ActorContext, Asks, Behavior } from "../../supervisor/kernel/behavior.ts";
 import type { Mode } from "../retriever/search.ts";
-import { type Health, type Hysteresis, isFailed, nextHealth } from "./health.ts";
-import type { ModeBoard } from "./mode_board.ts";
-import type { Residency, Role } from "./modes.ts";
+import { Hysteresis } from "./hysteresis.ts";
+import type { FailedService, FailedServices } from "./mode.ts";
+import type { Role } from "./modes.ts";
 
-// Invariants:
-//   D1. Only the coordinator writes the board, in `receive`, so a view is never half of an old one and half of a new one.
-//   D2. The operators' mode and the last judgement stand on the board, so a restart of the coordinator changes no mode.
+/** A service as the coordinator sees it; `Service` of the supervisor is one. */
+export interface WatchedService {
+  readonly name: string;
+  readonly isAvailable: boolean;
+  readonly breaker: StatusNode["breaker"];
+}
 
-export interface ModeChange {
-  readonly residency: Residency;
-  readonly from: Mode;
-  readonly to: Mode;
-  /** Roles that count as failed. */
-  readonly failed: readonly Role[];
-  readonly isForced: boolean;
+/** What pipelines read, without asking anyone. A new object is published for each change. */
+export interface ModeSnapshot {
+  /** Grows by one with each change. */
+  readonly epoch: number;
+  readonly failed: FailedServices;
+  /** Set by an operator; it wins over what the services say. */
+  readonly forcedMode: Mode | null;
+  /** Wall time of the change, in ms. */
+  readonly sinceMs: number;
 }
 
 export interface CoordinatorOptions {
-  readonly board: ModeBoard;
+  readonly clock: Clock;
+  /** One service may stand in several roles. */
+  readonly services: ReadonlyMap<Role, WatchedService>;
+  /** Pause between two looks at the services, in ms. */
+  readonly intervalMs: number;
+  readonly failAfterMs: number;
+  readonly recoverAfterMs: number;
+  readonly onChange: (snapshot: ModeSnapshot, before: ModeSnapshot) => void;
+}
+
+export type CoordinatorMessage = { readonly kind: "look" } | ({ readonly kind: "force"; readonly mode: Mode | null } & Asks<ModeSnapshot>);
+
+/** The place where the coordinator leaves its snapshot; reading it costs one property access. */
+export interface ModeBoard {
+  readonly current: ModeSnapshot;
+}
+
+const NOTHING_FAILED: FailedServices = new Map();
+
+interface Watch {
+  readonly role: Role;
+  readonly service: WatchedService;
   readonly hysteresis: Hysteresis;
-  /** Pause between looks at the breakers. */
-  readonly lookIntervalMs: number;
-  readonly onChange: (change: ModeChange) => void;
 }
 
-interface LookMessage {
-  readonly kind: "look";
+interface CoordinatorState {
+  readonly watches: readonly Watch[];
 }
 
-/** Operators set a mode, or with null give it back to the table. Answered with the mode of what is not resident. */
-interface ForceMessage extends Asks<Mode> {
-  readonly kind: "force";
-  readonly mode: Mode | null;
-}
-
-interface ProbeMessage extends Asks<true> {
-  readonly kind: "probe";
-}
-
-export type CoordinatorMessage = LookMessage | ForceMessage | ProbeMessage;
-
-export interface CoordinatorState {
-  readonly health: ReadonlyMap<Role, Health>;
-}
-
-/** The actor that turns the services' breakers into modes. */
-export function coordinator(options: CoordinatorOptions): Behavior<CoordinatorState, CoordinatorMessage> {
-  const { board } = options;
-  return {
-    start(context) {
-      lookLater(options, context);
-      const roles = Object.keys(board.roster) as Role[];
-      return { health: new Map(roles.map((role): [Role, Health] => [role, { kind: board.failed.has(role) ? "down" : "up" }])) }; // D2
-    },
-
-    receive(state, message, context) {
-      switch (message.kind) {
-        case "look": {
-          const next = look(state, options, context.clock.monotonicMs());
-          publish(options, new Set([...next.health].filter(([, health]) => isFailed(health)).map(([role]) => role)), board.forced);
-          lookLater(options, context);
-          return next;
-        }
-        case "force":
-          publish(options, board.failed, message.mode);
-          context.pendingAsk?.reply(board.read("store").mode);
-          return state;
-        case "probe":
-          context.pendingAsk?.reply(true);
-          return state;
-      }
-    },
+/**
+ * The degradation coordinator. It looks at the breakers of the services at an interval, believes a change after its
+ * hysteresis, and publishes what has failed; pipelines work out their collection's mode from that. The board outlives
+ * restarts of the actor, so a crash here changes no answer.
+ */
+export function createCoordinator(options: CoordinatorOptions): {
+  readonly board: ModeBoard;
+  readonly behavior: () => Behavior<CoordinatorState, CoordinatorMessage>;
+} {
+  const board = { current: { epoch: 0, failed: NOTHING_FAILED, forcedMode: null, sinceMs: options.clock.wallMs() } as ModeSnapshot };
+  const publish = (change: Pick<ModeSnapshot, "failed" | "forcedMode">): void => {
+    const before = board.current;
+    board.current = { ...change, epoch: before.epoch + 1, sinceMs: options.clock.wallMs() };
+    options.onChange(board.current, before);
   };
+  return { board, behavior: () => new Coordinator(options, board, publish) };
 }
 
-function look(state: CoordinatorState, { board, hysteresis }: CoordinatorOptions, nowMs: number): CoordinatorState {
-  const health = new Map<Role, Health>();
-  for (const [role, before] of state.health) {
-    health.set(role, nextHealth(before, board.roster[role]?.isAvailable ?? true, nowMs, hysteresis));
+class Coordinator implements Behavior<CoordinatorState, CoordinatorMessage> {
+  readonly #options: CoordinatorOptions;
+  readonly #board: ModeBoard;
+  readonly #publish: (change: Pick<ModeSnapshot, "failed" | "forcedMode">) => void;
+  #timer: Timer | null = null;
+
+  constructor(options: CoordinatorOptions, board: ModeBoard, publish: (change: Pick<ModeSnapshot, "failed" | "forcedMode">) => void) {
+    this.#options = options;
+    this.#board = board;
+    this.#publish = publish;
   }
-  return { health };
-}
 
-function publish({ board, onChange }: CoordinatorOptions, failed: ReadonlySet<Role>, forced: Mode | null): void {
-  const isSame = forced === board.forced && failed.size === board.failed.size && [...failed].every((role) => board.failed.has(role));
-  const before = { store: board.read("store").mode, resident: board.read("resident").mode };
-  // What a degradation says of its breaker moves on between open and half open, so a failed set is published anew each time.
-  if (isSame && failed.size === 0) return;
-  board.publish(failed, forced);
-  for (const residency of ["store", "resident"] as const) {
-    const to = board.read(residency).mode;
-    if (to !== before[residency]) onChange({ residency, from: before[residency], to, failed: [...failed], isForced: forced !== null });
+  start(context: ActorContext<CoordinatorMessage>): CoordinatorState {
+    const { failAfterMs, recoverAfterMs } = this.#options;
+    const watches = [...this.#options.services].map(([role, service]) => ({
+      role,
+      service,
+      hysteresis: new Hysteresis(failAfterMs, recoverAfterMs),
+    }));
+    this.#lookLater(context);
+    return { watches };
+  }
+
+  receive(state: CoordinatorState, message: CoordinatorMessage, context: ActorContext<CoordinatorMessage>): CoordinatorState {
+    if (message.kind === "force") {
+      if (message.mode !== this.#board.current.forcedMode) {
+        this.#publish({ failed: this.#board.current.failed, forcedMode: message.mode });
+      }
+      context.pendingAsk?.reply(this.#board.current);
+      return state;
+    }
+    const failed = this.#look(state.watches);
+    if (!sameFailures(failed, this.#board.current.failed)) this.#publish({ failed, forcedMode: this.#board.current.forcedMode });
+    this.#lookLater(context);
+    return state;
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  #look(watches: readonly Watch[]): FailedServices {
+    const nowMs = this.#options.clock.monotonicMs();
+    const failed = new Map<Role, FailedService>();
+    for (const { role, service, hysteresis } of watches) {
+      if (hysteresis.observe(service.isAvailable, nowMs)) continue;
+      failed.set(role, { service: service.name, breaker: service.breaker === "half_open" ? "half_open" : "open" });
+    }
+    return failed;
+  }
+
+  #lookLater(context: ActorContext<CoordinatorMessage>): void {
+    this.#timer = this.#options.clock.setTimer(this.#options.intervalMs, () => {
+      context.self.tell({ kind: "look" }, { lane: "control" });
+    });
   }
 }
 
-function lookLater({ lookIntervalMs }: CoordinatorOptions, context: ActorContext<CoordinatorMessage>): void {
-  if (context.stopping.aborted) return;
-  const timer = context.clock.setTimer(lookIntervalMs, () => context.self.tell({ kind: "look" }, { lane: "control" }));
-  context.stopping.addEventListener("abort", () => timer.cancel(), { once: true });
+function sameFailures(left: FailedServices, right: FailedServices): boolean {
+  if (left.size !== right.size) return false;
+  for (const [role, failure] of left) {
+    const other = right.get(role);
+    if (other === undefined || other.breaker !== failure.breaker || other.service !== failure.service) return false;
+  }
+  return true;
 }
