@@ -5,7 +5,7 @@
  * @import { Memory } from "./memory.js"
  * @import { CollectionItem, Failure, TimedAnswer } from "../wire.ts"
  */
-import { readAsk, readTopK, writeAsk } from "./address.js";
+import { readAsk, readTopK, readView, writeAsk } from "./address.js";
 import { answerDetails, answerLine, degradationNotice } from "./answer.js";
 import { toFailure } from "./api.js";
 import { byId, element, fill, setText } from "./element.js";
@@ -52,6 +52,8 @@ export function createAsk({ api, memory, onFailure }) {
   let asking = null;
   /** The address of the question that was asked last: moving between the views does not ask it again. */
   let askedAddress = "";
+  /** There is nothing to ask yet; the lists are read again until there is. */
+  let isWaitingForPassages = false;
 
   /** @returns {AskState} */
   function formState() {
@@ -99,6 +101,7 @@ export function createAsk({ api, memory, onFailure }) {
   async function ask() {
     const state = formState();
     asking?.abort();
+    isWaitingForPassages = false;
     askedAddress = location.search;
     if (state.collection === null || state.query === "") return showEmpty();
     const own = new AbortController();
@@ -154,6 +157,7 @@ export function createAsk({ api, memory, onFailure }) {
   function showEmpty() {
     const chosen = collections.find(({ name }) => name === select.value);
     if (chosen === undefined && select.options.length > 0) return fill(result);
+    isWaitingForPassages = (chosen?.chunks ?? 0) === 0;
     if (chosen === undefined) return fill(result, noCollections());
     if (chosen.chunks === 0) return fill(result, noDocuments(chosen.name));
     fill(
@@ -181,13 +185,25 @@ export function createAsk({ api, memory, onFailure }) {
     );
   }
 
+  async function lookAgain() {
+    if (!isWaitingForPassages) return;
+    isWaitingForPassages = false;
+    const chosen = select.value;
+    if (!(await loadCollections())) return;
+    if (chosen !== "") select.value = chosen;
+    showHint();
+    if (asking === null) showEmpty();
+  }
+
   async function start() {
     fill(result);
     if (!(await loadCollections())) return;
     const state = readAsk(location.search);
     showState(state);
-    if (state.query === "") showEmpty();
-    else await ask();
+    if (state.query !== "") return ask();
+    showEmpty();
+    // Where there is a keyboard, the first key typed is the question's; on a phone it would open the keyboard unasked.
+    if (matchMedia("(hover: hover)").matches && readView(location.hash) === "ask") question.focus();
   }
 
   form.addEventListener("submit", (event) => {
@@ -213,7 +229,12 @@ export function createAsk({ api, memory, onFailure }) {
     showState(state);
     void ask();
   });
-  return { start, focus: () => question.focus() };
+  return {
+    start,
+    focus: () => question.focus(),
+    /** To be called now and then: shows a first collection or its first passages once they are there. */
+    lookAgain: () => void lookAgain(),
+  };
 }
 
 function noCollections() {
@@ -222,7 +243,15 @@ function noCollections() {
     { class: "empty" },
     element("h3", {}, "There is no collection yet"),
     element("p", {}, "Make one and load a document into it, from a terminal:"),
-    element("pre", {}, element("code", {}, loadCommands("docs"))),
+    element(
+      "pre",
+      {},
+      element(
+        "code",
+        {},
+        [`curl -X PUT ${collectionUrl("docs")} -H 'content-type: application/json' -d '{}'`, loadCommand("docs")].join("\n"),
+      ),
+    ),
   );
 }
 
@@ -232,17 +261,20 @@ function noDocuments(name) {
     "div",
     { class: "empty" },
     element("h3", {}, `"${name}" holds no passages yet`),
-    element("p", {}, "If a job is loading it, look again in a moment. To load a document from a terminal:"),
-    element("pre", {}, element("code", {}, loadCommands(name))),
+    element("p", {}, "If a job is loading it, they appear by themselves. To load a document from a terminal:"),
+    element("pre", {}, element("code", {}, loadCommand(name))),
   );
 }
 
 /** @param {string} name */
-function loadCommands(name) {
-  const base = `${location.origin}/v1/collections/${name}`;
+function collectionUrl(name) {
+  return `${location.origin}/v1/collections/${encodeURIComponent(name)}`;
+}
+
+/** @param {string} name */
+function loadCommand(name) {
   return [
-    `curl -X PUT ${base} -H 'content-type: application/json' -d '{}'`,
-    `curl ${base}/documents -H 'content-type: application/json' \\`,
+    `curl ${collectionUrl(name)}/documents -H 'content-type: application/json' \\`,
     `  -d '{"documents":[{"id":"first","title":"A first document","text":"What it says."}]}'`,
   ].join("\n");
 }

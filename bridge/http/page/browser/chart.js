@@ -12,6 +12,10 @@
  * @property {(value: number) => string} format
  */
 
+const HEIGHT_PX = 200;
+/** A young chart is not stretched: it shows at least this much time. */
+const MIN_SPAN_S = 60;
+
 /**
  * @param {HTMLElement} place
  * @param {Line[]} lines
@@ -34,18 +38,20 @@ export async function createChart(place, lines) {
     return new uPlot(
       {
         width: Math.max(place.clientWidth, 200),
-        height: place.clientHeight || 200,
+        height: HEIGHT_PX,
         cursor: { sync: { key: "kennel" }, y: false, drag: { x: false, y: false } },
         legend: { live: true },
         scales: {
+          x: { range: (_, min, max) => [Math.min(min, max - MIN_SPAN_S), max] },
           y: { range: (/** @type {unknown} */ _, /** @type {number} */ __, /** @type {number} */ max) => [0, max > 0 ? max * 1.15 : 1] },
         },
         axes: [
-          { ...axis, space: 70, values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks.map(timeOfDay) },
+          { ...axis, size: 32, space: 70, values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks.map(timeOfDay) },
           {
             ...axis,
             size: 64,
-            values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) => ticks.map((tick) => lines[0]?.format(tick) ?? ""),
+            values: (/** @type {unknown} */ _, /** @type {number[]} */ ticks) =>
+              ticks.map((tick) => (tick === 0 ? "0" : (lines[0]?.format(tick) ?? ""))),
           },
         ],
         series: [
@@ -57,7 +63,7 @@ export async function createChart(place, lines) {
             label: line.label,
             stroke: color(line.color),
             width: 1.75,
-            points: { show: columns[0] !== undefined && columns[0].length < 3 },
+            points: { size: 4 },
             value: (/** @type {unknown} */ _, /** @type {number | null} */ value) =>
               value === null || value === undefined ? "–" : line.format(value),
           })),

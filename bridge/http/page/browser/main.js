@@ -42,6 +42,7 @@ function startPage() {
     onAnswer(status) {
       statusView.showStatus(status, Date.now());
       latencyView.addMode(status.mode, Date.now());
+      ask.lookAgain();
     },
     onFailure(thrown, nextInMs) {
       const failure = toFailure(thrown);

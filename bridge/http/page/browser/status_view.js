@@ -5,7 +5,7 @@
 import { showActor } from "./actor_details.js";
 import { MODE_MEANINGS } from "./answer.js";
 import { byId, element, fill, setText } from "./element.js";
-import { formatCount, formatMany, formatMs, formatName, formatSpan, formatTime } from "./format.js";
+import { formatCount, formatMany, formatName, formatSpan, formatTime } from "./format.js";
 import { createTree } from "./tree.js";
 import { allNodes, treeSummary } from "./tree_rows.js";
 
@@ -51,7 +51,7 @@ export function createStatusView() {
     showFailure(failure, nextInMs) {
       view.classList.add("stale");
       problem.hidden = false;
-      setText(problem, `${failure.message}. What is shown may be out of date; asking again in ${formatMs(nextInMs)}.`);
+      setText(problem, `${failure.message}. What is shown may be out of date; asking again in ${formatSpan(nextInMs / 1000)}.`);
       showNode("no answer", latest?.node ?? "", failure.message);
     },
   };

@@ -1,0 +1,156 @@
+import fc from "fast-check";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { phaseRows } from "../../../../bridge/http/page/browser/answer.js";
+import { readFailure, toFailure } from "../../../../bridge/http/page/browser/api.js";
+import { pickCollection } from "../../../../bridge/http/page/browser/ask.js";
+import { formatMs, formatScore, formatSpan, formatValue, safeLink } from "../../../../bridge/http/page/browser/format.js";
+import { highlightParts } from "../../../../bridge/http/page/browser/highlight.js";
+import { createLatencyHistory, createModeHistory } from "../../../../bridge/http/page/browser/history.js";
+import { createMemory } from "../../../../bridge/http/page/browser/memory.js";
+
+const test = suite("page texts");
+
+test("A link is followed over HTTP only", () => {
+  assert.is(safeLink("https://kennel.example/a b"), "https://kennel.example/a%20b");
+  assert.is(safeLink("http://kennel.example"), "http://kennel.example/");
+  for (const url of [
+    "javascript:alert(1)",
+    " JavaScript:alert(1)",
+    "data:text/html,x",
+    "file:///etc/passwd",
+    "//kennel.example",
+    "docs/a.md",
+    "",
+  ]) {
+    assert.is(safeLink(url), null, url);
+  }
+});
+
+test("Highlighting changes nothing of a passage's text", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (text, query) => {
+      assert.is(
+        highlightParts(text, query)
+          .map((part) => part.text)
+          .join(""),
+        text,
+      );
+    }),
+  );
+});
+
+test("Highlighting finds other forms of the question's words and passes over its small ones", () => {
+  const found = (text: string, query: string) => highlightParts(text, query).flatMap((part) => (part.isMatch ? [part.text] : []));
+  assert.equal(found("Crashes restart it; it restarted after the crash.", "What does a crash restart?"), [
+    "Crashes",
+    "restart",
+    "restarted",
+    "crash",
+  ]);
+  assert.equal(found("Größere Speicher", "speicher"), ["Speicher"]);
+  assert.equal(found("what does it do", "what does it do"), []);
+});
+
+test("A failed answer is read in the error's own words", () => {
+  const body = JSON.stringify({ error: { message: "Collection is busy", type: "rate_limit_error", code: "overloaded", param: null } });
+  const failure = readFailure(429, body, new Headers({ "retry-after": "2", "x-request-id": "r1" }));
+  assert.equal(failure, {
+    code: "overloaded",
+    message: "Collection is busy",
+    param: null,
+    status: 429,
+    requestId: "r1",
+    retryAfterMs: 2000,
+    isRetryable: true,
+  });
+});
+
+test("An answer of something that is not Kennel is still a failure with words", () => {
+  for (const body of ["<html>Bad gateway</html>", "", "null", '"text"', '{"error":"text"}', '{"error":{"message":7}}']) {
+    const failure = readFailure(502, body, new Headers());
+    assert.is(failure.code, "http_502");
+    assert.is(failure.message, "The server answered with status 502");
+    assert.is(failure.isRetryable, true);
+  }
+});
+
+test("No answer at all is told apart from a late one", () => {
+  assert.is(toFailure(new TypeError("fetch failed")).code, "unreachable");
+  assert.is(toFailure(AbortSignal.abort(new DOMException("late", "TimeoutError")).reason).code, "timeout");
+});
+
+test("The page begins with the collection asked last, then the documentation, then the first", () => {
+  const collections = ["a", "kennel", "z"].map((name) => ({ name, documents: 1, chunks: 1 }));
+  assert.is(pickCollection(collections, "z"), "z");
+  assert.is(pickCollection(collections, "deleted"), "kennel");
+  assert.is(pickCollection(collections.slice(0, 1), null), "a");
+  assert.is(pickCollection([], "z"), null);
+});
+
+test("Phases come in a query's order with their share of the total, unknown ones last", () => {
+  const rows = phaseRows({ total: 10, later: 1, fetch: 2, embed: 5 });
+  assert.equal(
+    rows.map(({ name, share }) => [name, share]),
+    [
+      ["embed", 0.5],
+      ["fetch", 0.2],
+      ["later", 0.1],
+    ],
+  );
+  assert.is(phaseRows({ total: 0, embed: 0 })[0]?.share, 0);
+});
+
+test("Times are written with the digits that matter", () => {
+  assert.equal([0.4213, 12.34, 840.2, 2413, 61_000, Number.NaN].map(formatMs), ["0.42 ms", "12.3 ms", "840 ms", "2.41 s", "61.0 s", "–"]);
+  assert.equal([0, 59, 200, 7500, 792_000, 3600].map(formatSpan), ["0 s", "59 s", "3 min 20 s", "2 h 5 min", "9 d 4 h", "1 h"]);
+});
+
+test("Scores and attributes of any kind fit on a line", () => {
+  assert.equal([0.53124, 14.2041, 1234.56, -0.5, Number.NaN].map(formatScore), ["0.531", "14.20", "1234.6", "-0.500", "–"]);
+  assert.equal(["text", 3, 0.1 + 0.2, true, ["a", "b"], { pool: 2 }, null].map(formatValue), [
+    "text",
+    "3",
+    "0.3",
+    "true",
+    "a, b",
+    '{"pool":2}',
+    "null",
+  ]);
+});
+
+test("The latency history keeps a bounded number of intervals and breaks its lines over a gap", () => {
+  const history = createLatencyHistory(3);
+  const push = (wallMs: number) => history.push({ wallMs, p50Ms: 1, p95Ms: 2, p99Ms: 3, perSecond: 4, failedPerSecond: 0 });
+  push(0);
+  push(2000);
+  push(60_000);
+  assert.equal(history.columns()[0], [2, 2.001, 60]);
+  assert.equal(history.columns()[1], [1, null, 1]);
+});
+
+test("The mode history joins the same mode and leaves no hole between two", () => {
+  const history = createModeHistory(2);
+  for (const [mode, wallMs] of [
+    ["full", 0],
+    ["full", 1000],
+    ["lexical", 2000],
+    ["full", 3000],
+    ["full", 4000],
+  ] as const)
+    history.push(mode, wallMs);
+  assert.equal(history.spans(), [
+    { mode: "lexical", fromMs: 2000, toMs: 3000 },
+    { mode: "full", fromMs: 3000, toMs: 4000 },
+  ]);
+});
+
+test("A browser that forbids storage forgets instead of failing", () => {
+  const memory = createMemory(() => {
+    throw new DOMException("denied", "SecurityError");
+  });
+  memory.write("theme", "dark");
+  assert.is(memory.read("theme"), null);
+});
+
+test.run();
