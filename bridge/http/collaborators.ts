@@ -1,0 +1,74 @@
+/**
+ * What the HTTP bridge needs of the rest of the node: the narrow side of each part, so that a route can be tested with
+ * a few lines in its place. Every method rejects with a `KennelError`.
+ */
+import type { Catalog } from "../../actors/document_store/catalog.ts";
+import type { DocumentRecord, JobRecord, Page } from "../../actors/document_store/document_store.ts";
+import type { Filter } from "../../actors/vector_store/filter.ts";
+import type { IncomingDocument } from "../schema/documents.ts";
+import type { PageRequest } from "../schema/pages.ts";
+
+/** Collections and aliases of this node. Reads come from memory. */
+export type CollectionCatalog = Pick<Catalog, "resolve" | "list" | "aliases" | "put" | "delete" | "putAlias" | "deleteAlias">;
+
+export interface DocumentReader {
+  getDocument(collection: string, id: string, signal: AbortSignal): Promise<DocumentRecord | null>;
+  listDocuments(collection: string, page: PageRequest, signal: AbortSignal): Promise<Page<Omit<DocumentRecord, "text">>>;
+  getJob(jobId: string, signal: AbortSignal): Promise<JobRecord | null>;
+}
+
+export interface DocumentIngest {
+  /** Resolves once the documents are on disk; they are searchable when the job has completed. */
+  accept(collection: string, documents: readonly IncomingDocument[], signal: AbortSignal): Promise<JobRecord>;
+  /** From every index and the document store. @returns how many there were */
+  deleteDocuments(collection: string, ids: readonly string[], signal: AbortSignal): Promise<number>;
+  /** @returns how many matched */
+  deleteMatching(collection: string, filter: Filter, signal: AbortSignal): Promise<number>;
+  /** False: the job was not open any more. */
+  cancel(jobId: string, signal: AbortSignal): Promise<boolean>;
+}
+
+export interface RetrieverPool {
+  /** Resolves when the collection's retriever is ready. */
+  warm(collection: string, signal: AbortSignal): Promise<void>;
+  /** Resolves when the retriever holds the newest index version. */
+  refresh(collection: string, signal: AbortSignal): Promise<void>;
+}
+
+export interface NodeStatusSource {
+  /** The body of `GET /v1/status`. */
+  read(): object;
+  /** Whether the node has started and takes requests; it never follows a dependency. */
+  readonly readiness: "ok" | "starting" | "draining";
+}
+
+export interface HttpMetrics {
+  /** `route` is the path's pattern, so that its values are few. */
+  answered(request: { readonly route: string; readonly method: string; readonly status: number; readonly durationMs: number }): void;
+  /** Requests that are being answered now. */
+  inFlight(change: 1 | -1): void;
+}
+
+/** What `GET /metrics` answers. */
+export interface MetricsExposition {
+  readonly contentType: string;
+  render(): Promise<string>;
+}
+
+/** One file, ready to be sent either way. */
+export interface StaticFile {
+  readonly contentType: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The same, compressed, for a browser that accepts gzip. */
+  readonly gzipped: Uint8Array<ArrayBuffer>;
+  /** Weak, since it stands for both forms. */
+  readonly etag: string;
+}
+
+/** The files of the page at `/`, by their path: `/`, `/page/app.js`. */
+export interface PageFiles {
+  readonly paths: readonly string[];
+  get(path: string): StaticFile | null;
+  /** What the page may load, for its Content-Security-Policy. */
+  readonly contentSecurityPolicy: string;
+}

@@ -1,0 +1,39 @@
+const PREFLIGHT_SECONDS = "600";
+const ALLOWED_HEADERS = "authorization, content-type, cache-control, traceparent, x-request-id, x-request-timeout-ms";
+const EXPOSED_HEADERS = "x-request-id, retry-after, retry-after-ms, location, allow";
+const NO_HEADERS: Readonly<Record<string, string>> = {};
+
+/** Which pages of other origins may read answers (CORS). No credentials are ever allowed: a key is sent, not a cookie. */
+export class CrossOrigin {
+  readonly #allowsAll: boolean;
+  readonly #origins: ReadonlySet<string>;
+
+  constructor(origins: readonly string[]) {
+    this.#allowsAll = origins.includes("*");
+    this.#origins = new Set(origins);
+  }
+
+  headersFor(request: Request): Readonly<Record<string, string>> {
+    const origin = request.headers.get("origin");
+    if (origin === null || !this.#allows(origin)) return NO_HEADERS;
+    return {
+      "access-control-allow-origin": this.#allowsAll ? "*" : origin,
+      "access-control-expose-headers": EXPOSED_HEADERS,
+      vary: "origin",
+    };
+  }
+
+  preflight(request: Request, allow: string): Readonly<Record<string, string>> {
+    const origin = request.headers.get("origin");
+    if (origin === null || !this.#allows(origin)) return NO_HEADERS;
+    return {
+      "access-control-allow-methods": allow,
+      "access-control-allow-headers": ALLOWED_HEADERS,
+      "access-control-max-age": PREFLIGHT_SECONDS,
+    };
+  }
+
+  #allows(origin: string): boolean {
+    return this.#allowsAll || this.#origins.has(origin);
+  }
+}

@@ -1,0 +1,117 @@
+import type { Clock } from "../../runtime/clock.ts";
+import { type MessageHeaders, OPEN_SCOPE } from "../../transport/transport.ts";
+import { documentIdSchema, jobIdSchema, nameSchema } from "../schema/text.ts";
+import { describe, refuse, validate } from "../schema/validate.ts";
+import type { Admission } from "./admission.ts";
+import { JSON_TYPE } from "./answer.ts";
+import { BodyReader, mediaTypeOf, parseJson, refuseMediaType } from "./body.ts";
+import { Deadline } from "./deadline.ts";
+import type { Route } from "./route.ts";
+
+/** Lists and objects inside one another, in any body. A filter needs 19 levels, its own limit allows no more. */
+const MAX_JSON_DEPTH = 32;
+const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** One request and what belongs to it, from its arrival to its answer. */
+export class Exchange {
+  readonly request: Request;
+  readonly requestId: string;
+  readonly deadline: Deadline;
+  readonly #params: Readonly<Record<string, string>>;
+  readonly #body: BodyReader;
+
+  constructor(
+    request: Request,
+    requestId: string,
+    route: Route,
+    params: Readonly<Record<string, string>>,
+    parts: { readonly clock: Clock; readonly admission: Admission; readonly maxTimeoutMs: number },
+  ) {
+    this.request = request;
+    this.requestId = requestId;
+    this.#params = params;
+    this.deadline = new Deadline(parts.clock, request.signal, Math.min(route.timeoutMs, parts.maxTimeoutMs));
+    this.#body = new BodyReader(request, parts.admission, this.deadline, route.maxBodyBytes);
+  }
+
+  /** Aborts with the `KennelError` to answer: `deadline_exceeded` or `cancelled`. */
+  get signal(): AbortSignal {
+    return this.deadline.signal;
+  }
+
+  /** The path's `{collection}`, `{alias}`: a well-formed name. Throws `invalid_request`. */
+  name(param: "collection" | "alias"): string {
+    return validate(nameSchema, this.#params[param], [param]);
+  }
+
+  documentId(): string {
+    return validate(documentIdSchema, this.#params.document, ["document"]);
+  }
+
+  jobId(): string {
+    return validate(jobIdSchema, this.#params.job, ["job"]);
+  }
+
+  query(): URLSearchParams {
+    const { url } = this.request;
+    const start = url.indexOf("?");
+    return new URLSearchParams(start === -1 ? "" : url.slice(start + 1));
+  }
+
+  /** Refuses query parameters where a route has none. */
+  refuseQuery(): void {
+    const [name] = this.query().keys();
+    if (name !== undefined) throw refuse(name.slice(0, 64), "is not known here", "no query parameters");
+  }
+
+  bytes(): Promise<Uint8Array> {
+    return this.#body.read();
+  }
+
+  /** The body as JSON. Throws `unsupported_media_type`, `payload_too_large`, `invalid_request`. */
+  async json(): Promise<unknown> {
+    const mediaType = mediaTypeOf(this.request);
+    if (mediaType !== JSON_TYPE) refuseMediaType(mediaType, JSON_TYPE);
+    return this.parse(await this.#body.read(), "");
+  }
+
+  /** The same, for a body that may be left out: then it is an empty object. */
+  async optionalJson(): Promise<unknown> {
+    const mediaType = mediaTypeOf(this.request);
+    if (mediaType === JSON_TYPE) {
+      const bytes = await this.#body.read();
+      return bytes.length === 0 ? {} : this.parse(bytes, "");
+    }
+    if (mediaType !== "" || (await this.#body.read()).length > 0) refuseMediaType(mediaType, JSON_TYPE);
+    return {};
+  }
+
+  parse(bytes: Uint8Array, param: string): unknown {
+    return parseJson(bytes, MAX_JSON_DEPTH, param);
+  }
+
+  /** Takes a caller's time from `X-Request-Timeout-Ms`; it may be longer than the route's own. */
+  static timeoutOf(request: Request, route: Route): number {
+    const value = request.headers.get("x-request-timeout-ms");
+    if (value === null) return route.timeoutMs;
+    const timeoutMs = /^\d{1,9}$/.test(value) ? Number(value) : 0;
+    if (timeoutMs === 0) throw refuse("X-Request-Timeout-Ms", `is ${describe(value)}`, "a whole number of milliseconds from 1 on");
+    return timeoutMs;
+  }
+
+  /** What goes along when the request is handed on. */
+  messageHeaders(): MessageHeaders {
+    const traceparent = this.request.headers.get("traceparent");
+    return {
+      requestId: this.requestId,
+      timeoutMs: this.deadline.remainingMs(),
+      traceparent: traceparent !== null && TRACEPARENT.test(traceparent) ? traceparent : null,
+      scope: OPEN_SCOPE,
+    };
+  }
+
+  release(): void {
+    this.deadline.release();
+    this.#body.release();
+  }
+}

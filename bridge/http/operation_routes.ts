@@ -1,0 +1,127 @@
+import { z } from "zod";
+import { healthSchema, statusSchema } from "../schema/status.ts";
+import { json } from "./answer.ts";
+import type { MetricsExposition, NodeStatusSource } from "./collaborators.ts";
+import { jsonAnswer } from "./descriptions.ts";
+import type { BridgeLimits } from "./limits.ts";
+import type { Route } from "./route.ts";
+
+interface Parts {
+  readonly status: NodeStatusSource;
+  readonly exposition: MetricsExposition;
+  readonly limits: BridgeLimits;
+}
+
+/** What is asked most when a node is in trouble: answered also while it is overloaded or drains. */
+const OPERATION = { method: "GET", kind: "operation", maxBodyBytes: 0 } as const;
+const FRESH = { "cache-control": "no-store" } as const;
+
+const EXAMPLE_STATUS = {
+  node: "kennel-1",
+  version: "0.1.0",
+  mode: "full",
+  uptime_s: 86.4,
+  children: [
+    {
+      path: "kennel/retrievers/docs",
+      kind: "retriever",
+      state: "ready",
+      since: "2026-01-05T09:30:00.000Z",
+      incarnation: 1,
+      restarts: { count: 0, max: 5, window_s: 30 },
+      breaker: "closed",
+      mailbox: { depth: 0, capacity: 1_000, oldest_ms: 0 },
+      in_flight: 1,
+      latency_ms: { p50: 1.8, p95: 3.1, p99: 4.4 },
+      next_probe_at: null,
+      last_error: null,
+      children: [],
+    },
+  ],
+};
+
+export function operationRoutes(parts: Parts): readonly Route[] {
+  return [getStatus(parts), getHealth(parts), getReadiness(parts), getMetrics(parts)];
+}
+
+function getStatus({ status, limits }: Parts): Route {
+  return {
+    ...OPERATION,
+    path: "/v1/status",
+    timeoutMs: limits.defaultTimeoutMs,
+    description: {
+      operationId: "getStatus",
+      summary: "Show the tree of supervised parts with their states",
+      tag: "operations",
+      parameters: [],
+      request: null,
+      answers: { 200: jsonAnswer("The node's status", statusSchema, EXAMPLE_STATUS) },
+      errors: [],
+    },
+    handle: () => json(200, status.read(), FRESH),
+  };
+}
+
+function getHealth({ limits }: Parts): Route {
+  return {
+    ...OPERATION,
+    path: "/healthz",
+    timeoutMs: limits.defaultTimeoutMs,
+    description: {
+      operationId: "getHealth",
+      summary: "Whether the process answers at all",
+      tag: "operations",
+      parameters: [],
+      request: null,
+      answers: { 200: jsonAnswer("It does", healthSchema, { status: "ok" }) },
+      errors: [],
+    },
+    handle: () => json(200, { status: "ok" }, FRESH),
+  };
+}
+
+function getReadiness({ status, limits }: Parts): Route {
+  return {
+    ...OPERATION,
+    path: "/readyz",
+    timeoutMs: limits.defaultTimeoutMs,
+    description: {
+      operationId: "getReadiness",
+      summary: "Whether the node wants traffic: started and not draining, whatever its dependencies do",
+      tag: "operations",
+      parameters: [],
+      request: null,
+      answers: {
+        200: jsonAnswer("It is ready", healthSchema, { status: "ok" }),
+        503: jsonAnswer("It starts or drains", healthSchema, { status: "draining" }),
+      },
+      errors: [],
+    },
+    handle: () => json(status.readiness === "ok" ? 200 : 503, { status: status.readiness }, FRESH),
+  };
+}
+
+function getMetrics({ exposition, limits }: Parts): Route {
+  return {
+    ...OPERATION,
+    path: "/metrics",
+    timeoutMs: limits.defaultTimeoutMs,
+    description: {
+      operationId: "getMetrics",
+      summary: "Show measurements in Prometheus' text format",
+      tag: "operations",
+      parameters: [],
+      request: null,
+      answers: {
+        200: {
+          description: "The measurements",
+          mediaType: "text/plain",
+          schema: z.string(),
+          example: "# TYPE kennel_http_requests_in_flight gauge\nkennel_http_requests_in_flight 0\n",
+        },
+      },
+      errors: [],
+    },
+    handle: async () => ({ status: 200, body: await exposition.render(), headers: { "content-type": exposition.contentType, ...FRESH } }),
+  };
+}

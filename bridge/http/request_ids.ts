@@ -1,0 +1,23 @@
+import type { Random } from "../../runtime/random.ts";
+
+const WELL_FORMED = /^[A-Za-z0-9._:-]{1,128}$/;
+
+/** A caller's own request id where it sent a well-formed one, else a new one. */
+export class RequestIds {
+  readonly #random: Random;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  of(request: Request): string {
+    const given = request.headers.get("x-request-id");
+    return given !== null && WELL_FORMED.test(given) ? given : `req_${this.#word()}${this.#word()}`;
+  }
+
+  #word(): string {
+    return Math.floor(this.#random.next() * 0x1_0000_0000)
+      .toString(16)
+      .padStart(8, "0");
+  }
+}

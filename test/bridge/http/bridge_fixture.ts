@@ -1,0 +1,311 @@
+/** A bridge on a real socket, over small collaborators in memory. */
+import { createHash } from "node:crypto";
+import type { Resolved } from "../../../actors/document_store/catalog.ts";
+import type {
+  AliasRecord,
+  CollectionRecord,
+  CollectionSettings,
+  DocumentRecord,
+  JobRecord,
+} from "../../../actors/document_store/document_store.ts";
+import { type EncodedAnswer, type Hit, SEARCH, type SearchRequest } from "../../../actors/retriever/search.ts";
+import { type Filter, matches } from "../../../actors/vector_store/filter.ts";
+import type {
+  CollectionCatalog,
+  DocumentIngest,
+  DocumentReader,
+  HttpMetrics,
+  NodeStatusSource,
+  RetrieverPool,
+} from "../../../bridge/http/collaborators.ts";
+import type { BridgeLimits } from "../../../bridge/http/limits.ts";
+import { type Bridge, type BridgeParts, createBridge } from "../../../bridge/http/server.ts";
+import type { CollectionDefaults } from "../../../bridge/schema/collections.ts";
+import type { IncomingDocument } from "../../../bridge/schema/documents.ts";
+import type { PageRequest } from "../../../bridge/schema/pages.ts";
+import { systemClock } from "../../../runtime/clock.ts";
+import { kennelError } from "../../../runtime/errors.ts";
+import { type HttpListener, startHttpListener } from "../../../runtime/http_listener.ts";
+import { seededRandom } from "../../../runtime/random.ts";
+import { createLogger } from "../../../telemetry/logs.ts";
+import { localTransport } from "../../../transport/local.ts";
+
+export const TEST_LIMITS: BridgeLimits = {
+  maxInFlight: 64,
+  maxBufferedBytes: 8_388_608,
+  maxDocumentsBodyBytes: 1_048_576,
+  maxBodyBytes: 262_144,
+  maxDocuments: 1_000,
+  defaultTimeoutMs: 10_000,
+  defaultWriteTimeoutMs: 60_000,
+  maxTimeoutMs: 300_000,
+};
+
+export const TEST_DEFAULTS: CollectionDefaults = {
+  language: "english",
+  embedding: "static-minilm-256",
+  chunking: { maxTokens: 200, overlapTokens: 30, parentTokens: 800 },
+  fusion: { type: "weighted", alpha: 0.3 },
+  pinned: false,
+  resident: "auto",
+  replicas: 1,
+  pool: 1,
+  ttlSeconds: null,
+  allowDegraded: true,
+};
+
+const NOW_MS = Date.UTC(2026, 0, 5);
+
+/** Collections, documents and jobs in memory: enough to see what the bridge hands over and what it makes of answers. */
+export class MemoryNode implements CollectionCatalog, DocumentReader, DocumentIngest, RetrieverPool, HttpMetrics, NodeStatusSource {
+  readonly collections = new Map<string, CollectionRecord>();
+  readonly aliasRecords = new Map<string, AliasRecord>();
+  readonly stored = new Map<string, Map<string, IncomingDocument>>();
+  readonly jobs = new Map<string, JobRecord>();
+  readonly warmed: string[] = [];
+  readonly searches: SearchRequest[] = [];
+  readonly observed: { route: string; method: string; status: number; durationMs: number }[] = [];
+  readiness: "ok" | "starting" | "draining" = "ok";
+  /** What a search does; replaced by tests that need a slow or a failing one. */
+  answerSearch: (request: SearchRequest, signal: AbortSignal) => Promise<EncodedAnswer> = async (request) => encoded(this.#hits(request));
+
+  resolve(nameOrAlias: string): Resolved | null {
+    const alias = this.aliasRecords.get(nameOrAlias);
+    const record = this.collections.get(alias?.collection ?? nameOrAlias);
+    return record === undefined ? null : { record, version: record.version };
+  }
+
+  list(page: PageRequest) {
+    return pageOf([...this.collections.values()], ({ name }) => name, page);
+  }
+
+  aliases(): readonly AliasRecord[] {
+    return [...this.aliasRecords.values()];
+  }
+
+  async put(name: string, settings: CollectionSettings) {
+    const known = this.collections.get(name);
+    if (known !== undefined) {
+      if (known.settings.embedding !== settings.embedding)
+        throw kennelError("conflict", { param: "embedding", message: "Cannot change embedding" });
+      const record = { ...known, settings };
+      this.collections.set(name, record);
+      return { record, outcome: "changed" as const };
+    }
+    const record: CollectionRecord = {
+      name,
+      settings,
+      attributes: settings.attributes,
+      version: 1,
+      indexVersion: 0,
+      documents: 0,
+      chunks: 0,
+      createdAtMs: NOW_MS,
+      updatedAtMs: NOW_MS,
+    };
+    this.collections.set(name, record);
+    this.stored.set(name, new Map());
+    return { record, outcome: "created" as const };
+  }
+
+  async delete(name: string): Promise<boolean> {
+    return this.collections.delete(name);
+  }
+
+  async putAlias(alias: AliasRecord): Promise<void> {
+    if (!this.collections.has(alias.collection)) throw kennelError("not_found", { param: "collection" });
+    this.aliasRecords.set(alias.alias, alias);
+  }
+
+  async deleteAlias(alias: string): Promise<boolean> {
+    return this.aliasRecords.delete(alias);
+  }
+
+  async getDocument(collection: string, id: string): Promise<DocumentRecord | null> {
+    const document = this.stored.get(collection)?.get(id);
+    return document === undefined ? null : recordOf(document);
+  }
+
+  async listDocuments(collection: string, page: PageRequest) {
+    const documents = [...(this.stored.get(collection)?.values() ?? [])];
+    const { items, next } = pageOf(documents, ({ id }) => id, page);
+    return { items: items.map((document) => withoutText(recordOf(document))), next };
+  }
+
+  async getJob(jobId: string): Promise<JobRecord | null> {
+    return this.jobs.get(jobId) ?? null;
+  }
+
+  async accept(collection: string, documents: readonly IncomingDocument[]): Promise<JobRecord> {
+    const store = this.stored.get(collection);
+    for (const document of documents) store?.set(document.id, document);
+    const job: JobRecord = {
+      id: `job_${this.jobs.size + 1}`,
+      collection,
+      kind: "ingest",
+      status: "queued",
+      counts: { total: documents.length, indexed: 0, unchanged: 0, skipped: 0, failed: 0, chunks: 0 },
+      failures: [],
+      indexVersion: null,
+      createdAtMs: NOW_MS,
+      startedAtMs: null,
+      finishedAtMs: null,
+    };
+    this.jobs.set(job.id, job);
+    return job;
+  }
+
+  async deleteDocuments(collection: string, ids: readonly string[]): Promise<number> {
+    return ids.filter((id) => this.stored.get(collection)?.delete(id)).length;
+  }
+
+  async deleteMatching(collection: string, filter: Filter): Promise<number> {
+    const documents = [...(this.stored.get(collection)?.values() ?? [])].filter(({ attributes }) => matches(filter, attributes));
+    return this.deleteDocuments(
+      collection,
+      documents.map(({ id }) => id),
+    );
+  }
+
+  async cancel(jobId: string): Promise<boolean> {
+    const job = this.jobs.get(jobId);
+    if (job === undefined || job.status !== "queued") return false;
+    this.jobs.set(jobId, { ...job, status: "cancelled", finishedAtMs: NOW_MS });
+    return true;
+  }
+
+  async warm(collection: string): Promise<void> {
+    this.warmed.push(collection);
+  }
+
+  async refresh(collection: string): Promise<void> {
+    this.warmed.push(`${collection} again`);
+  }
+
+  answered(request: { route: string; method: string; status: number; durationMs: number }): void {
+    this.observed.push(request);
+  }
+
+  inFlight(): void {}
+
+  read(): object {
+    return { node: "test", version: "0.0.0", mode: "full", uptime_s: 1, children: [] };
+  }
+
+  #hits(request: SearchRequest): readonly Hit[] {
+    const collection = this.aliasRecords.get(request.collection)?.collection ?? request.collection;
+    const found = [...(this.stored.get(collection)?.values() ?? [])].filter(
+      ({ attributes }) => request.filter === null || matches(request.filter, attributes),
+    );
+    return found.slice(0, request.topK).map(({ id, title, url }) => ({
+      id: `${id}#0`,
+      document_id: id,
+      parent_id: null,
+      title,
+      url,
+      score: 0.5,
+      score_type: "weighted",
+    }));
+  }
+}
+
+export function encoded(hits: readonly Hit[]): EncodedAnswer {
+  return {
+    hits: new TextEncoder().encode(JSON.stringify(hits)),
+    rest: {
+      mode: "full",
+      degradations: [],
+      timings_ms: { total: 1 },
+      cache: "miss",
+      index_version: 1,
+      freshness: { index: "store", age_ms: 0 },
+    },
+  };
+}
+
+function pageOf<Item>(items: readonly Item[], keyOf: (item: Item) => string, { after, limit }: PageRequest) {
+  const rest = items.filter((item) => after === null || keyOf(item) > after).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  const page = rest.slice(0, limit);
+  const last = page.at(-1);
+  return { items: page, next: rest.length > limit && last !== undefined ? keyOf(last) : null };
+}
+
+function recordOf(document: IncomingDocument): DocumentRecord {
+  const { source, vector: _vector, ...rest } = document;
+  const text = source.kind === "text" ? source.text : Buffer.from(source.bytes).toString("utf8");
+  return {
+    ...rest,
+    text,
+    contentHash: createHash("sha256").update(text).digest("hex"),
+    state: "pending",
+    failure: null,
+    chunks: 0,
+    createdAtMs: NOW_MS,
+    updatedAtMs: NOW_MS,
+  };
+}
+
+function withoutText({ text: _text, ...rest }: DocumentRecord): Omit<DocumentRecord, "text"> {
+  return rest;
+}
+
+export interface TestServer {
+  readonly url: string;
+  readonly port: number;
+  readonly node: MemoryNode;
+  readonly bridge: Bridge;
+  readonly listener: HttpListener;
+  stop(): Promise<void>;
+}
+
+export async function startTestServer(changes: Partial<BridgeParts> = {}): Promise<TestServer> {
+  const node = new MemoryNode();
+  const clock = changes.clock ?? systemClock();
+  const transport = localTransport(clock);
+  transport.serve(SEARCH, (request, _headers, signal) => {
+    node.searches.push(request);
+    return node.answerSearch(request, signal);
+  });
+  const bridge = createBridge({
+    transport,
+    catalog: node,
+    documents: node,
+    ingest: node,
+    registry: node,
+    status: node,
+    metrics: node,
+    exposition: { contentType: "text/plain; version=0.0.4; charset=utf-8", render: async () => "kennel_up 1\n" },
+    page: null,
+    logger: createLogger({ level: "silent", node: "test" }),
+    clock,
+    random: seededRandom(7),
+    limits: TEST_LIMITS,
+    defaults: TEST_DEFAULTS,
+    corsOrigins: ["https://app.example.com"],
+    version: "0.0.0",
+    ...changes,
+  });
+  const listener = await startHttpListener(
+    {
+      host: "127.0.0.1",
+      port: 0,
+      maxConnections: 256,
+      maxHeaderBytes: 16_384,
+      headersTimeoutMs: 10_000,
+      requestTimeoutMs: 60_000,
+      keepAliveTimeoutMs: 5_000,
+    },
+    bridge.fetch,
+    systemClock(),
+  );
+  return {
+    url: `http://127.0.0.1:${listener.port}`,
+    port: listener.port,
+    node,
+    bridge,
+    listener,
+    stop: async () => {
+      await listener.stop(1_000);
+    },
+  };
+}
