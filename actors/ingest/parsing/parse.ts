@@ -1,0 +1,30 @@
+import type { DocumentSource } from "../../document_store/document_store.ts";
+import { decodeText, type Format, formatOf } from "./format.ts";
+import { parseHtml } from "./html.ts";
+import { parseMarkdown } from "./markdown.ts";
+import type { ParsedText, ParseLimits } from "./parsed_text.ts";
+import { parsePlainText } from "./plain_text.ts";
+
+/**
+ * Reads a document into blocks, each format by the library made for it. Runs in a worker: a document may keep the
+ * parser busy for ever, and then the thread is ended. @throws ParseFailure
+ */
+export async function parseDocument(source: DocumentSource, limits: ParseLimits): Promise<ParsedText> {
+  if (source.kind === "text") return parseText(source.text, source.format, limits);
+  const format = formatOf(source);
+  switch (format) {
+    // Loaded when the first such file comes: they are most of a worker's memory and start.
+    case "pdf":
+      return (await import("./pdf.ts")).parsePdf(source.bytes, limits);
+    case "docx":
+      return (await import("./docx.ts")).parseDocx(source.bytes, limits);
+    default:
+      return parseText(decodeText(source.bytes), format, limits);
+  }
+}
+
+function parseText(text: string, format: Exclude<Format, "pdf" | "docx">, limits: ParseLimits): ParsedText {
+  if (format === "markdown") return parseMarkdown(text, limits);
+  if (format === "html") return parseHtml(text, limits);
+  return parsePlainText(text, limits);
+}
