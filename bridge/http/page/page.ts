@@ -5,11 +5,10 @@
  *   P1. The page runs no script and no style but its own files, and talks to its own origin only (its policy says so).
  *   P2. No markup is made from data: the policy requires trusted types and no policy is defined, so a slip fails loudly.
  */
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import type { PageFiles, StaticFile } from "../collaborators.ts";
+import { staticFile } from "../static_files.ts";
 
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
@@ -58,26 +57,8 @@ export const BROWSER_FILES: Readonly<Record<string, string>> = {
   "views.js": JAVASCRIPT,
 };
 
-/** One file, ready to be sent either way. */
-export interface PageFile {
-  readonly contentType: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** The same, compressed, for a browser that accepts gzip. */
-  readonly gzipped: Uint8Array<ArrayBuffer>;
-  /** A weak tag, since it stands for both forms. */
-  readonly etag: string;
-}
-
-export interface Page {
-  /** `/` and what lies below `/page/`. */
-  readonly paths: readonly string[];
-  /** Null: the path is none of the page's. */
-  get(path: string): PageFile | null;
-  readonly contentSecurityPolicy: string;
-}
-
 /** Reads the page's files. Rejects when one is missing, since a server without its page is not installed right. */
-export async function openPage(): Promise<Page> {
+export async function openPage(): Promise<PageFiles> {
   const files = new Map(await Promise.all([...Object.keys(BROWSER_FILES).map(readBrowserFile), readChartLibrary()]));
   return {
     paths: [...files.keys()],
@@ -86,25 +67,13 @@ export async function openPage(): Promise<Page> {
   };
 }
 
-async function readBrowserFile(name: string): Promise<[string, PageFile]> {
+async function readBrowserFile(name: string): Promise<[string, StaticFile]> {
   const bytes = await readFile(new URL(`browser/${name}`, import.meta.url));
-  return [name === "index.html" ? "/" : `/page/${name}`, await pageFile(bytes, BROWSER_FILES[name] ?? JAVASCRIPT)];
+  return [name === "index.html" ? "/" : `/page/${name}`, await staticFile(bytes, BROWSER_FILES[name] ?? JAVASCRIPT)];
 }
 
 /** uPlot's smallest build is a script that declares one variable; one more line makes it a module. */
-async function readChartLibrary(): Promise<[string, PageFile]> {
+async function readChartLibrary(): Promise<[string, StaticFile]> {
   const script = await readFile(createRequire(import.meta.url).resolve("uplot/dist/uPlot.iife.min.js"), "utf8");
-  return ["/page/uplot.js", await pageFile(Buffer.from(`${script}\nexport { uPlot };\n`), JAVASCRIPT)];
-}
-
-const gzipAsync = promisify(gzip);
-
-async function pageFile(content: Uint8Array, contentType: string): Promise<PageFile> {
-  const bytes = new Uint8Array(content);
-  return {
-    contentType,
-    bytes,
-    gzipped: new Uint8Array(await gzipAsync(bytes, { level: 9 })),
-    etag: `W/"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`,
-  };
+  return ["/page/uplot.js", await staticFile(Buffer.from(`${script}\nexport { uPlot };\n`), JAVASCRIPT)];
 }

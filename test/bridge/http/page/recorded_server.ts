@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { SearchAnswer } from "../../../../actors/retriever/search.ts";
-import { openPage, type Page } from "../../../../bridge/http/page/page.ts";
+import type { PageFiles } from "../../../../bridge/http/collaborators.ts";
+import { openPage } from "../../../../bridge/http/page/page.ts";
 import type { StatusAnswer } from "../../../../bridge/http/page/wire.ts";
 
 /** What the server answers next; a test changes it to bring about what a real node will not do on demand. */
@@ -32,7 +33,7 @@ export class RecordedServer {
   readonly requests: string[] = [];
   readonly #server: Server;
 
-  private constructor(recorded: Recorded, page: Page) {
+  private constructor(recorded: Recorded, page: PageFiles) {
     this.recorded = recorded;
     this.#server = createServer((request, response) => void this.#answer(page, request, response));
   }
@@ -52,7 +53,7 @@ export class RecordedServer {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  async #answer(page: Page, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #answer(page: PageFiles, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? "/").replace(/\?.*$/, "");
     this.requests.push(`${request.method} ${path}`);
     const file = page.get(path);
