@@ -3,8 +3,8 @@ import type { StatusNode, SupervisionEvent } from "../../../supervisor/child.ts"
 
 /** What the page reads of the server's answers. Types only: the browser never loads this file. */
 
-export type { Degradation, Hit, Mode, SearchAnswer, Strategy } from "../../../actors/retriever/search.ts";
-export type { ChildState, StatusNode, SupervisionEvent } from "../../../supervisor/child.ts";
+export type { Degradation, Hit, SearchAnswer } from "../../../actors/retriever/search.ts";
+export type { StatusNode, SupervisionEvent } from "../../../supervisor/child.ts";
 
 /** One row of `GET /v1/collections`, as far as the page shows it. */
 export interface CollectionItem {
