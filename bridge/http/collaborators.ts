@@ -2,10 +2,12 @@
  * What the HTTP bridge needs of the rest of the node: the narrow side of each part, so that a route can be tested with
  * a few lines in its place. Every method rejects with a `KennelError`.
  */
+
 import type { Catalog } from "../../actors/document_store/catalog.ts";
 import type { DocumentRecord, JobRecord, Page } from "../../actors/document_store/document_store.ts";
+import type { IncomingDocument } from "../../actors/ingest/accept.ts";
 import type { Filter } from "../../actors/vector_store/filter.ts";
-import type { IncomingDocument } from "../schema/documents.ts";
+
 import type { PageRequest } from "../schema/pages.ts";
 
 /** Collections and aliases of this node. Reads come from memory. */
@@ -30,9 +32,9 @@ export interface DocumentIngest {
 
 export interface RetrieverPool {
   /** Resolves when the collection's retriever is ready. */
-  warm(collection: string, signal: AbortSignal): Promise<void>;
-  /** Resolves when the retriever holds the newest index version. */
-  refresh(collection: string, signal: AbortSignal): Promise<void>;
+  warm(nameOrAlias: string, signal: AbortSignal): Promise<void>;
+  /** Resolves when the collection's running retrievers search this index version or a later one. */
+  refresh(collection: string, indexVersion: number): Promise<void>;
 }
 
 export interface NodeStatusSource {

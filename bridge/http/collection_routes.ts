@@ -223,7 +223,7 @@ function refresh({ catalog, registry, limits }: Parts): Route {
       const name = exchange.name("collection");
       exchange.refuseQuery();
       const record = requireCollection(catalog, name);
-      await registry.refresh(name, exchange.signal);
+      await registry.refresh(record.name, record.indexVersion);
       return json(200, { object: "collection.refreshed", collection: record.name });
     },
   };

@@ -9,7 +9,7 @@ import { Deadline } from "./deadline.ts";
 import type { Route } from "./route.ts";
 
 /** Lists and objects inside one another, in any body. A filter needs 19 levels, its own limit allows no more. */
-const MAX_JSON_DEPTH = 32;
+export const MAX_JSON_DEPTH = 32;
 const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** One request and what belongs to it, from its arrival to its answer. */

@@ -1,11 +1,11 @@
 /** Documents out of a request's body: JSON, JSON lines, or files in a multipart form. */
 import { Busboy, type BusboyHeaders, type BusboyInstance } from "@fastify/busboy";
 import { z } from "zod";
+import type { IncomingDocument } from "../../actors/ingest/accept.ts";
 import { kennelError } from "../../runtime/errors.ts";
 import {
   documentListOf,
   fileDocument,
-  type IncomingDocument,
   parseDocument,
   refuseRepeatedIds,
   refuseTooMany,
@@ -15,7 +15,8 @@ import {
 import { refuse, validate } from "../schema/validate.ts";
 import { JSON_TYPE } from "./answer.ts";
 import { mediaTypeOf, refuseMediaType } from "./body.ts";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, MAX_JSON_DEPTH } from "./exchange.ts";
+import { splitJsonList } from "./json_list.ts";
 
 export const NDJSON_TYPE = "application/x-ndjson";
 export const MULTIPART_TYPE = "multipart/form-data";
@@ -47,9 +48,7 @@ export async function readDocuments(exchange: Exchange, maxDocuments: number): P
 async function documentsOf(exchange: Exchange, maxDocuments: number): Promise<readonly IncomingDocument[]> {
   const mediaType = mediaTypeOf(exchange.request);
   if (mediaType === JSON_TYPE) {
-    const list = documentListOf(await exchange.json());
-    refuseTooMany(list.length, maxDocuments);
-    return inTurns(list, exchange.signal, parseDocument);
+    return readJson(exchange, maxDocuments);
   }
   if (NDJSON_TYPES.includes(mediaType)) {
     const lines = linesOf(await exchange.bytes());
@@ -61,6 +60,20 @@ async function documentsOf(exchange: Exchange, maxDocuments: number): Promise<re
   return refuseMediaType(mediaType, `${JSON_TYPE}, ${NDJSON_TYPE}, ${MULTIPART_TYPE}`);
 }
 
+async function readJson(exchange: Exchange, maxDocuments: number): Promise<readonly IncomingDocument[]> {
+  const { body, items } = await splitJsonList(await exchange.bytes(), MAX_JSON_DEPTH, () => giveWay(exchange.signal));
+  const list = documentListOf(body, items);
+  refuseTooMany(list.length, maxDocuments);
+  if (items === null) return inTurns(list, exchange.signal, parseDocument);
+  return inTurns(items, exchange.signal, (item, place) => parseDocument(exchange.parse(item, `documents[${place}]`), place));
+}
+
+/** Lets other requests run. Rejects when the request's time is up. */
+async function giveWay(signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  signal.throwIfAborted();
+}
+
 /** Maps a long list a piece at a time, so that it never holds up the event loop for long. */
 async function inTurns<Item>(
   items: readonly Item[],
@@ -69,10 +82,7 @@ async function inTurns<Item>(
 ): Promise<readonly IncomingDocument[]> {
   const documents: IncomingDocument[] = [];
   for (const [place, item] of items.entries()) {
-    if (place > 0 && place % DOCUMENTS_PER_TURN === 0) {
-      await new Promise((resolve) => setImmediate(resolve));
-      signal.throwIfAborted();
-    }
+    if (place > 0 && place % DOCUMENTS_PER_TURN === 0) await giveWay(signal);
     documents.push(toDocument(item, place));
   }
   return documents;

@@ -1,15 +1,13 @@
 import { z } from "zod";
-import type { DocumentRecord, SourceDocument } from "../../actors/document_store/document_store.ts";
+import type { DocumentRecord } from "../../actors/document_store/document_store.ts";
+import type { IncomingDocument } from "../../actors/ingest/accept.ts";
 import type { AttributeSchema, Filter } from "../../actors/vector_store/filter.ts";
 import { attributeKeySchema } from "./collections.ts";
 import { toFilter, uncheckedFilterSchema } from "./filters.ts";
 import { documentIdSchema, textSchema } from "./text.ts";
 import { isoTime } from "./times.ts";
 import { describe, refuse, strictObject, validate } from "./validate.ts";
-import { toVector, vectorSchema } from "./vectors.ts";
-
-/** A document as a request brings it; its content hash is worked out where it is accepted. */
-export type IncomingDocument = Omit<SourceDocument, "contentHash">;
+import { vectorSchema } from "./vectors.ts";
 
 const MAX_TITLE_LENGTH = 2_000;
 const MAX_URL_LENGTH = 4_000;
@@ -40,10 +38,14 @@ export const documentsRequestSchema = strictObject({
 }).meta({ id: "DocumentsRequest" });
 
 /** The list itself, its documents not yet looked at: a long one is checked piece by piece. */
-const documentListSchema = strictObject({ documents: z.array(z.unknown()).min(1) });
+const documentListSchema = strictObject({ documents: z.array(z.unknown()) });
 
-export function documentListOf(body: unknown): readonly unknown[] {
-  return validate(documentListSchema, body).documents;
+/** @param items the list itself, where it was taken out of the body to be parsed piece by piece */
+export function documentListOf(body: unknown, items: readonly unknown[] | null): readonly unknown[] {
+  const { documents } = validate(documentListSchema, body);
+  const list = items ?? documents;
+  if (list.length === 0) throw refuse("documents", "is an empty list", "at least one document");
+  return list;
 }
 
 export function refuseTooMany(documents: number, maxDocuments: number): void {
@@ -58,7 +60,7 @@ export function parseDocument(input: unknown, place: number): IncomingDocument {
     url: wire.url ?? "",
     attributes: withoutUnknownKeys(input, wire.attributes ?? {}, place),
     principals: wire.principals ?? [],
-    vector: wire.vector === undefined || wire.vector === null ? null : toVector(wire.vector, `documents[${place}].vector`),
+    vector: wire.vector ?? null,
     source: { kind: "text", text: wire.text, format: wire.format ?? "text" },
   };
 }

@@ -5,7 +5,7 @@ import { fusionSchema, toFusion } from "./collections.ts";
 import { toFilter, uncheckedFilterSchema } from "./filters.ts";
 import { textSchema } from "./text.ts";
 import { refuse, strictObject, validate } from "./validate.ts";
-import { toVector, vectorSchema } from "./vectors.ts";
+import { vectorSchema } from "./vectors.ts";
 
 export const MAX_TOP_K = 1_000;
 const MAX_QUERY_LENGTH = 100_000;
@@ -51,7 +51,7 @@ export function parseSearch(body: unknown): ParsedSearch {
     toRequest: (collection, attributes, useCache) => ({
       collection,
       query: wire.query ?? null,
-      vector: wire.vector === undefined ? null : toVector(wire.vector, "vector"),
+      vector: wire.vector ?? null,
       strategy,
       topK: wire.top_k,
       candidateK,

@@ -8,6 +8,7 @@ import type {
   DocumentRecord,
   JobRecord,
 } from "../../../actors/document_store/document_store.ts";
+import type { IncomingDocument } from "../../../actors/ingest/accept.ts";
 import { type EncodedAnswer, type Hit, SEARCH, type SearchRequest } from "../../../actors/retriever/search.ts";
 import { type Filter, matches } from "../../../actors/vector_store/filter.ts";
 import type {
@@ -21,7 +22,6 @@ import type {
 import type { BridgeLimits } from "../../../bridge/http/limits.ts";
 import { type Bridge, type BridgeParts, createBridge } from "../../../bridge/http/server.ts";
 import type { CollectionDefaults } from "../../../bridge/schema/collections.ts";
-import type { IncomingDocument } from "../../../bridge/schema/documents.ts";
 import type { PageRequest } from "../../../bridge/schema/pages.ts";
 import { systemClock } from "../../../runtime/clock.ts";
 import { kennelError } from "../../../runtime/errors.ts";
