@@ -3,7 +3,7 @@
  * @import { Degradation, TimedAnswer } from "../wire.ts"
  */
 import { bar, element, icon } from "./element.js";
-import { formatMany, formatMs, formatName } from "./format.js";
+import { formatMany, formatMs, formatName, formatSpan } from "./format.js";
 
 /** @type {Record<string, string>} */
 export const MODE_MEANINGS = {
@@ -71,7 +71,11 @@ export function answerDetails({ answer, roundTripMs, requestId }) {
       { class: "facts" },
       ...fact("Mode", formatName(mode), MODE_MEANINGS[mode]),
       ...fact("Cache", cache, CACHE_MEANINGS[cache]),
-      ...fact("Index", `version ${answer.index_version}`, `${freshness.index}, ${formatMs(freshness.age_ms)} old`),
+      ...fact(
+        "Index",
+        `version ${answer.index_version}`,
+        freshness.age_ms > 0 ? `${freshness.index}, ${formatSpan(freshness.age_ms / 1000)} old` : freshness.index,
+      ),
     ),
     element("h3", {}, "Where the time went"),
     element(

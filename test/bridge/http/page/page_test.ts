@@ -59,6 +59,13 @@ test("Everything that the page's markup and modules name is served", async () =>
   }
 });
 
+test("Every module of the page is fetched with its markup, but for the charts", () => {
+  const preloaded = [...text("/").matchAll(/rel="modulepreload" href="\/page\/([^"]*)"/g)].map((match) => match[1] as string);
+  const startsOtherwise = ["early_theme.js", "main.js"];
+  const modules = Object.keys(BROWSER_FILES).filter((name) => name.endsWith(".js") && !startsOtherwise.includes(name));
+  assert.equal(preloaded.sort(), modules.sort());
+});
+
 test("The chart library is a module of its own origin", () => {
   assert.match(text("/page/uplot.js"), "export { uPlot };");
   assert.match(text("/page/uplot.js"), "https://github.com/leeoniya/uPlot");
