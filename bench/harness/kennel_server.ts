@@ -1,0 +1,146 @@
+import { spawn } from "node:child_process";
+import { readdir } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { BenchDocument } from "./corpus.ts";
+import { exitOf } from "./side_process.ts";
+
+/** Kennel as its users start it, and the calls that benchmarks make. */
+export interface KennelServer {
+  readonly port: number;
+  readonly folder: string;
+  /** From the start of the launcher to `/readyz` answering 200. */
+  readonly readyMs: number;
+  /** Rejects when the status is not one of 2xx. */
+  call<Answer>(method: string, path: string, body?: unknown): Promise<Answer>;
+  /** Loads documents and waits until the jobs say that they can be found. */
+  ingest(collection: string, documents: readonly BenchDocument[]): Promise<void>;
+  /** Value of a metric whose line starts with `series`. */
+  metric(series: string): Promise<number>;
+  stop(): Promise<void>;
+}
+
+const LAUNCHER = fileURLToPath(new URL("../../tooling/launch.mjs", import.meta.url));
+const READY_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 30_000;
+const DOCUMENTS_PER_REQUEST = 5_000;
+
+export async function startKennelServer(
+  folder: string,
+  environment: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<KennelServer> {
+  const port = await freePort();
+  const startMs = performance.now();
+  const child = spawn("node", [LAUNCHER, "serve"], {
+    env: {
+      ...process.env,
+      KENNEL_DATA_DIR: folder,
+      KENNEL_HTTP_PORT: String(port),
+      KENNEL_LOG_LEVEL: "error",
+      KENNEL_LOAD_DOCUMENTATION: "false",
+      ...environment,
+    },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const ended = exitOf(child);
+  const stop = async () => {
+    child.kill("SIGTERM");
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    await ended;
+    clearTimeout(timer);
+  };
+  const base = `http://127.0.0.1:${port}`;
+  while (!(await isReady(base))) {
+    if (performance.now() - startMs > READY_TIMEOUT_MS || child.exitCode !== null || signal.aborted) {
+      await stop();
+      throw new Error("Kennel did not become ready");
+    }
+    await pause(5);
+  }
+  const readyMs = performance.now() - startMs;
+  const call = <Answer>(method: string, path: string, body?: unknown) => callJson<Answer>(base, method, path, body);
+  return {
+    port,
+    folder,
+    readyMs,
+    call,
+    ingest: (collection, documents) => ingest(call, collection, documents),
+    async metric(series) {
+      const text = await (await fetch(`${base}/metrics`)).text();
+      const line = text.split("\n").find((each) => each.startsWith(series));
+      return Number(line?.split(" ").at(-1) ?? Number.NaN);
+    },
+    stop,
+  };
+}
+
+async function callJson<Answer>(base: string, method: string, path: string, body: unknown): Promise<Answer> {
+  const response = await fetch(`${base}${path}`, {
+    method,
+    headers: { "content-type": "application/json", "x-request-timeout-ms": "600000" },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text.slice(0, 300)}`);
+  return (text === "" ? null : JSON.parse(text)) as Answer;
+}
+
+interface Job {
+  readonly id: string;
+  readonly status: string;
+}
+
+async function ingest(call: KennelServer["call"], collection: string, documents: readonly BenchDocument[]): Promise<void> {
+  const open: string[] = [];
+  for (let start = 0; start < documents.length; start += DOCUMENTS_PER_REQUEST) {
+    const body = { documents: documents.slice(start, start + DOCUMENTS_PER_REQUEST) };
+    open.push((await call<Job>("POST", `/v1/collections/${collection}/documents`, body)).id);
+  }
+  for (const id of open) {
+    for (;;) {
+      const { status } = await call<Job>("GET", `/v1/jobs/${id}`);
+      if (status === "completed") break;
+      if (status !== "queued" && status !== "running") throw new Error(`Job ${id} of ${collection} is ${status}`);
+      await pause(20);
+    }
+  }
+}
+
+async function isReady(base: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${base}/readyz`);
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false; // it does not listen yet
+  }
+}
+
+export function pause(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => (address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("No port"))));
+    });
+  });
+}
+
+/** Where the tables of LanceDB lie under a data folder, and the newest version of a collection's. */
+export async function findTables(folder: string, collection: string): Promise<{ readonly directory: string; readonly version: number }> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const tables = entries.flatMap((entry) => {
+    const match = /^(.+)\.v(\d+)\.lance$/.exec(entry.name);
+    return entry.isDirectory() && match?.[1] === collection ? [{ directory: join(entry.parentPath), version: Number(match[2]) }] : [];
+  });
+  const newest = tables.sort((left, right) => right.version - left.version)[0];
+  if (newest === undefined) throw new Error(`There is no table of ${collection} under the data folder`);
+  return newest;
+}

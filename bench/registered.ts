@@ -1,0 +1,74 @@
+import { atMost, type BenchContext, type Benchmark, plain, type Report } from "./harness/benchmark.ts";
+import { loadQueries, nplDocuments } from "./harness/corpus.ts";
+import type { KennelServer } from "./harness/kennel_server.ts";
+import { median } from "./harness/statistics.ts";
+
+/** What a collection costs that nobody asks: memory while passive, and what its existence does to the others. */
+export const registeredBenchmark: Benchmark = { name: "registered", title: "10,000 registered collections", run };
+
+const AT_ONCE = 16;
+const QUERIES = 200;
+
+async function run(context: BenchContext): Promise<Report> {
+  const count = context.isQuick ? 200 : 10_000;
+  const documents = await nplDocuments(1_000);
+  const first = await context.startKennel();
+  await first.call("PUT", "/v1/collections/asked", {});
+  await first.ingest("asked", documents);
+  const queries = loadQueries(documents, QUERIES);
+  const few = await measure(await restart(first, context), queries);
+  const server = await restart(few.server, context);
+  for (let start = 0; start < count; start += AT_ONCE) {
+    context.progress(`registered ${start} of ${count} collections`);
+    const names = Array.from({ length: Math.min(AT_ONCE, count - start) }, (_, place) => `registered_${start + place}`);
+    await Promise.all(names.map((name) => server.call("PUT", `/v1/collections/${name}`, {})));
+  }
+  // Both are measured in a fresh process, so that the work of registering is not counted as memory of being registered.
+  const many = await measure(await restart(server, context), queries);
+  const bytesEach = (many.residentBytes - few.residentBytes) / count;
+  return {
+    figures: [
+      atMost("memory of a passive collection", bytesEach, "bytes", 1_500),
+      plain("start to ready, one collection", few.readyMs, "ms"),
+      plain("start to ready, all collections", many.readyMs, "ms"),
+      plain("a page of the list, one collection", few.listMs, "ms"),
+      plain("a page of the list, all collections", many.listMs, "ms"),
+      plain("search p50, one collection", few.searchMs, "ms"),
+      plain("search p50, all collections", many.searchMs, "ms"),
+      plain("search p50, all / one", many.searchMs / few.searchMs, "ratio"),
+    ],
+    details: { count, few: withoutServer(few), many: withoutServer(many) },
+  };
+}
+
+interface Measured {
+  readonly server: KennelServer;
+  readonly readyMs: number;
+  readonly residentBytes: number;
+  readonly listMs: number;
+  readonly searchMs: number;
+}
+
+async function restart(server: KennelServer, context: BenchContext): Promise<KennelServer> {
+  await server.stop();
+  return context.startKennel({ folder: server.folder });
+}
+
+async function measure(server: KennelServer, queries: readonly string[]): Promise<Measured> {
+  const searches: number[] = [];
+  const lists: number[] = [];
+  for (const query of queries) searches.push(await timed(() => server.call("POST", "/v1/collections/asked/search", { query })));
+  const residentBytes = await server.metric("kennel_process_resident_bytes");
+  for (let time = 0; time < 20; time += 1) lists.push(await timed(() => server.call("GET", "/v1/collections?limit=100")));
+  return { server, readyMs: server.readyMs, residentBytes, listMs: median(lists), searchMs: median(searches) };
+}
+
+function withoutServer({ server: _, ...rest }: Measured): Omit<Measured, "server"> {
+  return rest;
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const startMs = performance.now();
+  await work();
+  return performance.now() - startMs;
+}

@@ -1,0 +1,121 @@
+// npm run bench -- [--quick] [--only search,ingest] [--duration SECONDS]: measures Kennel beside its rivals on this machine.
+// Prints the figures; writes them as JSON and the plots as SVG to bench/out/.
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cpus, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type BenchContext, type Benchmark, type Figure, holds, type Report } from "./harness/benchmark.ts";
+import { type KennelServer, startKennelServer } from "./harness/kennel_server.ts";
+import { format } from "./harness/plot.ts";
+import { ingestBenchmark } from "./ingest.ts";
+import { kernelBenchmark } from "./kernel_ratio.ts";
+import { memoryBenchmark } from "./memory.ts";
+import { registeredBenchmark } from "./registered.ts";
+import { searchBenchmark } from "./search.ts";
+import { soakBenchmark } from "./soak.ts";
+import { startBenchmark } from "./start.ts";
+
+const BENCHMARKS: readonly Benchmark[] = [
+  kernelBenchmark,
+  searchBenchmark,
+  ingestBenchmark,
+  startBenchmark,
+  memoryBenchmark,
+  registeredBenchmark,
+  soakBenchmark,
+];
+const OUT = fileURLToPath(new URL("./out/", import.meta.url));
+
+interface Options {
+  readonly isQuick: boolean;
+  readonly soakSeconds: number;
+  readonly chosen: readonly Benchmark[];
+}
+
+function readOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { quick: { type: "boolean", default: false }, only: { type: "string" }, duration: { type: "string", default: "3600" } },
+  });
+  const names = values.only?.split(",") ?? BENCHMARKS.map(({ name }) => name);
+  const chosen = BENCHMARKS.filter(({ name }) => names.includes(name));
+  if (chosen.length !== names.length) throw new Error(`--only takes names out of: ${BENCHMARKS.map(({ name }) => name).join(", ")}`);
+  const soakSeconds = Number(values.duration);
+  if (!(soakSeconds > 0)) throw new Error("--duration takes seconds above 0");
+  return { isQuick: values.quick, soakSeconds, chosen };
+}
+
+async function runBenchmark(benchmark: Benchmark, options: Options, signal: AbortSignal): Promise<Report> {
+  const workFolder = await mkdtemp(join(tmpdir(), "kennel-bench-"));
+  const servers: KennelServer[] = [];
+  const context: BenchContext = {
+    ...options,
+    workFolder,
+    signal,
+    progress: showProgress,
+    async startKennel({ folder = join(workFolder, `data-${servers.length}`), environment = {} } = {}) {
+      const server = await startKennelServer(folder, environment, signal);
+      servers.push(server);
+      return server;
+    },
+  };
+  try {
+    return await benchmark.run(context);
+  } finally {
+    showProgress("");
+    await Promise.all(servers.map((server) => server.stop()));
+    await rm(workFolder, { recursive: true, force: true });
+  }
+}
+
+/** One line that is written over; nothing where no one watches. */
+function showProgress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K${text}`);
+}
+
+function printFigures(title: string, figures: readonly Figure[]): void {
+  process.stdout.write(`\n${title}\n`);
+  const width = Math.max(...figures.map(({ name }) => name.length));
+  for (const figure of figures) {
+    const { name, value, unit, bound } = figure;
+    const verdict =
+      bound === null
+        ? ""
+        : `  ${holds(figure) ? "holds" : "MISSED"}: ${bound.kind === "at_most" ? "at most" : "at least"} ${format(bound.value)}`;
+    process.stdout.write(`  ${name.padEnd(width)}  ${format(value).padStart(10)} ${unit}${verdict}\n`);
+  }
+}
+
+function machine(): unknown {
+  const runtime = (globalThis as { Deno?: { version: { deno: string } } }).Deno;
+  return {
+    at: new Date().toISOString(),
+    processor: cpus()[0]?.model ?? "unknown",
+    cores: cpus().length,
+    memoryBytes: totalmem(),
+    system: `${process.platform} ${process.arch}`,
+    runtime: runtime === undefined ? `Node ${process.version}` : `Deno ${runtime.version.deno}`,
+  };
+}
+
+const options = readOptions(process.argv.slice(2));
+const interrupt = new AbortController();
+process.once("SIGINT", () => interrupt.abort());
+await mkdir(OUT, { recursive: true });
+let failed = 0;
+for (const benchmark of options.chosen) {
+  if (interrupt.signal.aborted) break;
+  try {
+    const report = await runBenchmark(benchmark, options, interrupt.signal);
+    printFigures(benchmark.title, report.figures);
+    const written = { ...report, plots: undefined, isQuick: options.isQuick, machine: machine() };
+    await writeFile(join(OUT, `${benchmark.name}.json`), `${JSON.stringify(written, null, 2)}\n`);
+    for (const [name, svg] of Object.entries(report.plots ?? {})) await writeFile(join(OUT, `${name}.svg`), svg);
+  } catch (error) {
+    failed += 1;
+    process.stdout.write(`\n${benchmark.title}\n  failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  }
+}
+// A missed bound is read by people: a busy machine must not turn CI red. A benchmark that can't run must.
+process.exit(failed === 0 ? 0 : 1);
