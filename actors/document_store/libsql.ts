@@ -2,6 +2,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { createWorkerPool, type WorkerPool } from "../../runtime/worker_pool.ts";
 import type { DocumentStore } from "./document_store.ts";
 import { type Arguments, type Call, OPERATIONS, type Result } from "./libsql/operations.ts";
+import type { StoreThreadData } from "./libsql/store_thread.ts";
 
 export interface LibsqlOptions {
   /** The database file; its folder exists. */
@@ -23,21 +24,25 @@ export interface LibsqlOptions {
  */
 export async function openLibsqlDocumentStore(options: LibsqlOptions): Promise<DocumentStore> {
   const connection = { path: options.path, busyTimeoutMs: options.busyTimeoutMs, maxPages: options.maxPages };
-  const startPool = (name: string, migrates: boolean): WorkerPool<Call, unknown> =>
+  const startPool = (role: StoreThreadData["role"]): WorkerPool<Call, unknown> =>
     createWorkerPool({
-      name,
+      name: `document store's ${role}`,
       entry: new URL("./libsql/store_thread.ts", import.meta.url),
-      data: { connection, migrates },
+      data: { connection, role } satisfies StoreThreadData,
       maxThreads: 1,
       maxQueue: options.maxQueue,
       whenLate: "finish",
       clock: options.clock,
     });
-  const writer = startPool("document store's writer", true);
-  const reader = startPool("document store's reader", false);
+  const writer = startPool("writer");
+  const reader = startPool("reader");
   try {
-    await writer.warm();
-    await reader.warm();
+    // Both threads boot side by side; the reader touches the file with its first call, after the migration.
+    await Promise.all([writer.warm(), reader.warm()]);
+    await reader.run(
+      { name: "probe", parameters: [], nowMs: options.clock.wallMs() },
+      { timeoutMs: options.callTimeoutMs, signal: new AbortController().signal },
+    );
   } catch (thrown) {
     await Promise.all([writer.close(), reader.close()]);
     throw thrown;

@@ -3,12 +3,21 @@ import { Connection, type ConnectionOptions } from "./connection.ts";
 import { type Call, runOperation } from "./operations.ts";
 import { migrate } from "./schema.ts";
 
-/** Entry of the store's two threads. The writer migrates, and is started before the reader. */
-await serveTasks((data: { readonly connection: ConnectionOptions; readonly migrates: boolean }) => {
-  const connection = new Connection(data.connection);
-  if (data.migrates) migrate(connection);
+export interface StoreThreadData {
+  readonly connection: ConnectionOptions;
+  /** The writer opens and migrates the database as it starts; the reader opens it with its first call. */
+  readonly role: "writer" | "reader";
+}
+
+/** Entry of the store's two threads. */
+await serveTasks((data: StoreThreadData) => {
+  let connection = data.role === "writer" ? new Connection(data.connection) : null;
+  if (connection !== null) migrate(connection);
   return {
-    handle: (call: Call) => ({ value: runOperation(connection, call), transfer: [] }),
-    close: () => connection.close(),
+    handle(call: Call) {
+      connection ??= new Connection(data.connection);
+      return { value: runOperation(connection, call), transfer: [] };
+    },
+    close: () => connection?.close(),
   };
 });

@@ -54,3 +54,10 @@ export function decodeText(bytes: Uint8Array): string {
     throw new ParseFailure("The file is no text in UTF-8, and no PDF or DOCX", cause);
   }
 }
+
+/** A file of JSON lines is not one document but one a line. */
+export function isJsonLines(file: { readonly mediaType: string; readonly fileName: string }): boolean {
+  const mediaType = file.mediaType.split(";")[0]?.trim().toLowerCase() ?? "";
+  const isStated = ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"].includes(mediaType);
+  return isStated || /\.(jsonl|ndjson)$/i.test(file.fileName);
+}

@@ -2,7 +2,7 @@ import type { DocumentSource } from "../../document_store/document_store.ts";
 import { decodeText, type Format, formatOf } from "./format.ts";
 import { parseHtml } from "./html.ts";
 import { parseMarkdown } from "./markdown.ts";
-import type { ParsedText, ParseLimits } from "./parsed_text.ts";
+import { type ParsedText, ParseFailure, type ParseLimits } from "./parsed_text.ts";
 import { parsePlainText } from "./plain_text.ts";
 
 /**
@@ -10,7 +10,19 @@ import { parsePlainText } from "./plain_text.ts";
  * parser busy for ever, and then the thread is ended. @throws ParseFailure
  */
 export async function parseDocument(source: DocumentSource, limits: ParseLimits): Promise<ParsedText> {
-  if (source.kind === "text") return parseText(source.text, source.format, limits);
+  try {
+    return source.kind === "text" ? parseText(source.text, source.format, limits) : await parseFile(source, limits);
+  } catch (thrown) {
+    if (thrown instanceof ParseFailure) throw thrown;
+    // The stack ran out, or an array would have been too long; anything else is a parser's own complaint.
+    throw new ParseFailure(
+      thrown instanceof RangeError ? "The document is nested too deep or too large" : "The document is damaged",
+      thrown,
+    );
+  }
+}
+
+async function parseFile(source: Extract<DocumentSource, { kind: "file" }>, limits: ParseLimits): Promise<ParsedText> {
   const format = formatOf(source);
   switch (format) {
     // Loaded when the first such file comes: they are most of a worker's memory and start.

@@ -41,7 +41,7 @@ export class BlockList {
 
   /** Leaves out a text that is empty once trimmed. */
   add(kind: Block["kind"], text: string, level = 0): void {
-    const body = text.trim();
+    const body = cleanText(text);
     if (body === "") return;
     this.#characters += body.length;
     if (this.#characters > this.#maxCharacters) throw new ParseFailure(`The text is longer than ${this.#maxCharacters} characters`);
@@ -52,4 +52,10 @@ export class BlockList {
   get firstTitle(): string {
     return this.#blocks.find((block) => block.kind === "heading" && block.level === 1)?.text ?? "";
   }
+}
+
+/** Well-formed Unicode without NUL (a store would end the text there), lines ended by LF, nothing but text at both ends. */
+export function cleanText(text: string): string {
+  const lines = text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text;
+  return lines.replaceAll("\u0000", " ").toWellFormed().trim();
 }

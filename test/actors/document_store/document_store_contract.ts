@@ -310,7 +310,7 @@ function documentTests(test: Test): void {
 
   test("Documents last changed before a moment are expired", async ({ store, clock }) => {
     await indexAll(store, "first", [textDocument("old", "a")]);
-    clock.advanceNow(1000);
+    await clock.advance(1000);
     await indexAll(store, "second", [textDocument("new", "b")]);
     assert.equal(await store.expiredDocuments("docs", clock.wallMs(), 10, signal), ["old"]);
     assert.equal(await store.expiredDocuments("docs", clock.wallMs() + 1, 10, signal), ["old", "new"]);
