@@ -1,0 +1,250 @@
+import type { Filter } from "../../../vector_store/filter.ts";
+import { IMPACT_STEP } from "./bm25.ts";
+import { evaluateFilter } from "./columns.ts";
+import type { RowHits } from "./hits.ts";
+import { ImageReader, type IndexImage, paddedRows, type RowNames } from "./image.ts";
+import { bindKernels, type KernelModule, type Kernels } from "./kernels.ts";
+import { bytesOf, float32Of, int16Of, MemoryArena, type Region, uint32Of } from "./memory.ts";
+import { quantizeQuery, strideOf, TABLE_LEVELS, writeQueryTables } from "./quantization.ts";
+
+/** Up to this share of allowed rows, the vectors of those alone are read; above, skipping costs more than it spares. */
+const MAX_LISTED_SHARE = 0.1;
+/** Rows that the 1-bit vectors bring up for the int8 vectors to score, at least, and for each hit that is wanted. */
+const MIN_SELECTED = 1_000;
+const SELECTED_PER_HIT = 10;
+const INITIAL_LIMIT = 256;
+
+/** Rows that a search may bring up. */
+interface Allowed {
+  /** Address of a byte a row: 1 where the row is there and passes. */
+  readonly mask: number;
+  /** Rows allowed, at most. */
+  readonly count: number;
+  /** Address of their list; null: they are too many to be listed. */
+  readonly listed: number | null;
+}
+
+/** Room for the hits of one search. */
+interface HitSpace {
+  readonly limit: number;
+  readonly heap: Region;
+  readonly rows: Region;
+  readonly scores: Region;
+}
+
+/** A term of a query, as far as the base has it. */
+export interface WeightedTerm {
+  readonly number: number;
+  /** Its idf, times how often the query has it. */
+  readonly weight: number;
+}
+
+/** Searches over an image, and which of its rows are still there. Its scratch lies behind the image in the same memory. */
+export class Base {
+  readonly reader: ImageReader;
+  readonly arena: MemoryArena;
+  readonly kernels: Kernels;
+  readonly alive: Uint8Array;
+  /** i16 of the query, written before a vector search; the delta's vectors are multiplied with it, too. */
+  readonly query: Region;
+  liveRows: number;
+  readonly #stride: number;
+  readonly #aliveMask: Region;
+  readonly #scores: Region;
+  readonly #estimates: Region;
+  readonly #tables: Region;
+  readonly #histogram: Region;
+  #hitSpace: HitSpace;
+  #selected: Region;
+  #filterMask: Region | null = null;
+  #filtered: { readonly key: string; readonly allowed: Allowed } | null = null;
+  readonly #oldestMs: number;
+
+  /** @throws KennelError `storage_full` when the runtime refuses the memory for a search's scratch */
+  constructor(image: IndexImage, module: KernelModule) {
+    const { rows, dimensions, sections, bytes } = image.header;
+    const padded = paddedRows(rows);
+    this.reader = new ImageReader(image);
+    this.arena = new MemoryArena(image.memory, bytes);
+    this.#stride = strideOf(dimensions);
+    this.#aliveMask = this.arena.reserve(padded);
+    this.#scores = this.arena.reserve(padded * 4);
+    this.query = this.arena.reserve(this.#stride * 2);
+    const hasBits = sections.bits.bytes > 0;
+    this.#estimates = this.arena.reserve(hasBits ? padded * 2 : 0);
+    this.#tables = this.arena.reserve(hasBits ? this.#stride * 4 : 0);
+    this.#histogram = this.arena.reserve(hasBits ? this.#levels * 4 : 0);
+    this.#selected = this.arena.reserve(hasBits ? Math.min(rows, MIN_SELECTED) * 4 : 0);
+    this.#hitSpace = this.#reserveHits(Math.min(rows, INITIAL_LIMIT));
+    this.kernels = bindKernels(module, image.memory);
+    this.alive = bytesOf(image.memory, this.#aliveMask).fill(1, 0, rows);
+    this.liveRows = rows;
+    let oldestMs = Number.POSITIVE_INFINITY;
+    for (const updatedAtMs of this.reader.updatedAts) oldestMs = Math.min(oldestMs, updatedAtMs);
+    this.#oldestMs = oldestMs;
+  }
+
+  get rows(): number {
+    return this.reader.rows;
+  }
+
+  get #levels(): number {
+    return (this.#stride / 4) * TABLE_LEVELS + 1;
+  }
+
+  /** Lets go of a row; no search brings it up again. */
+  kill(row: number): void {
+    if (this.alive[row] === 0) return;
+    this.alive[row] = 0;
+    this.liveRows--;
+    if (this.#filterMask !== null) bytesOf(this.arena.memory, this.#filterMask)[row] = 0;
+  }
+
+  /** Rows of a document that are there. */
+  rowsOf(documentId: string): number[] {
+    const found: number[] = [];
+    for (let row = this.reader.lowerBound(`${documentId}#`); row < this.rows; row++) {
+      const names: RowNames = this.reader.names(row);
+      if (!names.id.startsWith(`${documentId}#`)) break;
+      // The ids of a document called "a#1" stand between those of one called "a".
+      if (names.documentId === documentId && this.alive[row] === 1) found.push(row);
+    }
+    return found;
+  }
+
+  /** @param factor what `writeQuery` returned */
+  searchVector(vector: Float32Array, factor: number, limit: number, filter: Filter | null, notBeforeMs: number | null): RowHits {
+    const allowed = this.#allow(filter, notBeforeMs);
+    const space = this.#ensureHits(Math.min(limit, allowed.count));
+    if (space.limit === 0) return { rows: new Uint32Array(0), scores: new Float64Array(0) };
+    const wanted = Math.min(limit, allowed.count);
+    const { vectors, scales } = this.reader.image.header.sections;
+    const [listed, count] = this.#rowsToScore(vector, wanted, allowed);
+    const size =
+      listed === null
+        ? this.kernels.scan(
+            vectors.offset,
+            scales.offset,
+            allowed.mask,
+            this.rows,
+            this.#stride,
+            this.query.offset,
+            space.heap.offset,
+            wanted,
+          )
+        : this.kernels.scanListed(
+            vectors.offset,
+            scales.offset,
+            allowed.mask,
+            listed,
+            count,
+            this.#stride,
+            this.query.offset,
+            space.heap.offset,
+            wanted,
+          );
+    return this.#drain(space, size, factor);
+  }
+
+  /** @returns the factor that makes a cosine of a kernel's score; 0: the query has no direction */
+  writeQuery(vector: Float32Array): number {
+    return quantizeQuery(vector, int16Of(this.arena.memory, this.query));
+  }
+
+  searchText(terms: readonly WeightedTerm[], limit: number, filter: Filter | null, notBeforeMs: number | null): RowHits {
+    const allowed = this.#allow(filter, notBeforeMs);
+    const wanted = Math.min(limit, allowed.count);
+    const space = this.#ensureHits(wanted);
+    if (wanted === 0) return { rows: new Uint32Array(0), scores: new Float64Array(0) };
+    const { postingRows, impacts } = this.reader.image.header.sections;
+    for (const { number, weight } of terms) {
+      const start = this.reader.postingStarts[number] as number;
+      const end = this.reader.postingStarts[number + 1] as number;
+      this.kernels.accumulate(
+        postingRows.offset + start * 4,
+        impacts.offset + start,
+        end - start,
+        weight * IMPACT_STEP,
+        this.#scores.offset,
+      );
+    }
+    const size = this.kernels.collect(this.#scores.offset, allowed.mask, this.rows, space.heap.offset, wanted);
+    return this.#drain(space, size, 1);
+  }
+
+  /** A list of rows worth scoring; null: all of them are. */
+  #rowsToScore(vector: Float32Array, limit: number, allowed: Allowed): readonly [number | null, number] {
+    if (allowed.listed !== null) return [allowed.listed, allowed.count];
+    const { bits } = this.reader.image.header.sections;
+    const wanted = Math.max(MIN_SELECTED, SELECTED_PER_HIT * limit);
+    if (bits.bytes === 0 || wanted > allowed.count / 2) return [null, 0];
+    if (this.#selected.bytes < wanted * 4) this.#selected = this.arena.reserve(wanted * 4);
+    writeQueryTables(vector, this.#stride, bytesOf(this.arena.memory, this.#tables));
+    this.kernels.estimate(bits.offset, this.rows, this.#stride / 4, this.#tables.offset, this.#estimates.offset);
+    const count = this.kernels.select(
+      this.#estimates.offset,
+      allowed.mask,
+      this.rows,
+      wanted,
+      this.#levels,
+      this.#histogram.offset,
+      this.#selected.offset,
+    );
+    return [this.#selected.offset, count];
+  }
+
+  #allow(filter: Filter | null, notBeforeMs: number | null): Allowed {
+    const cutMs = notBeforeMs !== null && this.#oldestMs < notBeforeMs ? notBeforeMs : null;
+    if (filter === null && cutMs === null) return { mask: this.#aliveMask.offset, count: this.liveRows, listed: null };
+    const key = JSON.stringify([filter, cutMs]);
+    if (this.#filtered?.key !== key) this.#filtered = { key, allowed: this.#evaluate(filter, cutMs) };
+    return this.#filtered.allowed;
+  }
+
+  #evaluate(filter: Filter | null, notBeforeMs: number | null): Allowed {
+    this.#filtered = null; // its mask is about to be overwritten
+    this.#filterMask ??= this.arena.reserve(paddedRows(this.rows) + Math.ceil(this.rows * MAX_LISTED_SHARE) * 4);
+    const { offset } = this.#filterMask;
+    const mask = bytesOf(this.arena.memory, { offset, bytes: this.rows });
+    if (filter === null) mask.fill(1);
+    else evaluateFilter(filter, this.reader.columns, mask);
+    const { updatedAts } = this.reader;
+    let count = 0;
+    for (let row = 0; row < mask.length; row++) {
+      const isIn = (mask[row] as number) & (this.alive[row] as number);
+      mask[row] = notBeforeMs === null || (updatedAts[row] as number) >= notBeforeMs ? isIn : 0;
+      count += mask[row] as number;
+    }
+    if (count > this.rows * MAX_LISTED_SHARE) return { mask: offset, count, listed: null };
+    const listed = { offset: offset + paddedRows(this.rows), bytes: count * 4 };
+    const list = uint32Of(this.arena.memory, listed);
+    let at = 0;
+    for (let row = 0; row < mask.length; row++) if (mask[row] === 1) list[at++] = row;
+    return { mask: offset, count, listed: listed.offset };
+  }
+
+  #ensureHits(limit: number): HitSpace {
+    if (limit > this.#hitSpace.limit) this.#hitSpace = this.#reserveHits(Math.min(this.rows, 2 * limit));
+    return this.#hitSpace;
+  }
+
+  #reserveHits(limit: number): HitSpace {
+    const region = this.arena.reserve(limit * 16);
+    return {
+      limit,
+      heap: { offset: region.offset, bytes: limit * 8 },
+      rows: { offset: region.offset + limit * 8, bytes: limit * 4 },
+      scores: { offset: region.offset + limit * 12, bytes: limit * 4 },
+    };
+  }
+
+  #drain(space: HitSpace, size: number, factor: number): RowHits {
+    this.kernels.drain(space.heap.offset, size, space.rows.offset, space.scores.offset);
+    const { memory } = this.arena;
+    const scores = float32Of(memory, { offset: space.scores.offset, bytes: size * 4 });
+    return {
+      rows: uint32Of(memory, { offset: space.rows.offset, bytes: size * 4 }).slice(),
+      scores: Float64Array.from(scores, (score) => score * factor),
+    };
+  }
+}
