@@ -80,7 +80,11 @@ export class TimeLimit {
   #untilAborted<Value>(result: Promise<Value>): Promise<Value> {
     const { signal } = this;
     return new Promise<Value>((resolve, reject) => {
-      signal.addEventListener("abort", () => reject(cancellationOf(signal)), { once: true });
+      const onAbort = () => {
+        this.release();
+        reject(cancellationOf(signal));
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
       result.then(resolve, reject).finally(() => this.release());
     });
   }

@@ -1,0 +1,148 @@
+import { decideMode, degradationsOf, type FailedService } from "../../../../actors/coordinator/mode.ts";
+import type { Modes, Role } from "../../../../actors/coordinator/modes.ts";
+import type { CollectionRecord, CollectionSettings } from "../../../../actors/document_store/document_store.ts";
+import type { RegistryOptions } from "../../../../actors/retriever/registry/options.ts";
+import { RetrieverRegistry } from "../../../../actors/retriever/registry/registry.ts";
+import type { EncodedAnswer, SearchRequest } from "../../../../actors/retriever/search.ts";
+import type { ChunkRow } from "../../../../actors/vector_store/vector_store.ts";
+import { kennelError } from "../../../../runtime/errors.ts";
+import { seededRandom } from "../../../../runtime/random.ts";
+import { createLogger } from "../../../../telemetry/logs.ts";
+import { OPEN_SCOPE, type Scope } from "../../../../transport/transport.ts";
+import { startSupervisor, testLimits } from "../../../support/supervision.ts";
+import { FaultyModel, FaultyStore, type SearchStore, textRow } from "../faulty_store.ts";
+import { collectionRecord, countingMetrics, PATIENT, searchRequest } from "../search_requests.ts";
+
+export const OPTIONS: RegistryOptions = {
+  maxActive: 10,
+  passivation: { idleMs: 60_000, maxBytes: 10_000_000 },
+  sweepIntervalMs: 1_000,
+  maxActivations: 4,
+  activationTimeoutMs: 5_000,
+  warmCollections: 2,
+  warmLimitMs: 500,
+  refreshTimeoutMs: 1_000,
+  maxWaiting: 100,
+  answers: { maxBytes: 1_000_000, ttlMs: 600_000 },
+  maxPassageBytes: 100_000,
+  maxParentBytes: 100_000,
+  phaseMemoryMs: 60_000,
+  pipeline: PATIENT,
+  uses: { maxCollections: 10, flushIntervalMs: 1_000, flushLimitMs: 500 },
+  retrieverLimits: testLimits({ maxInFlight: 32, mailboxCapacity: 100, slowCallMs: 60_000 }),
+};
+
+export const ROWS: readonly ChunkRow[] = [textRow("a", "cat cat"), textRow("b", "cat dog"), textRow("c", "bird")];
+
+/** A registry over real supervised actors, a store with faults, and a clock that is moved by hand. */
+export function startRegistry(over: Partial<RegistryOptions> = {}, given: { readonly store?: SearchStore } = {}) {
+  const { supervisor, clock } = startSupervisor();
+  const store = new FaultyStore(ROWS);
+  const model = new FaultyModel();
+  const metrics = countingMetrics();
+  const failed = new Map<Role, FailedService>();
+  const collections = new Map<string, CollectionRecord>();
+  const aliases = new Map<string, string>();
+  const recent: string[] = [];
+  const modes: Modes = {
+    read(residency) {
+      const needs = { residency, hasCachedAnswers: true };
+      const isResident = residency === "resident";
+      return {
+        mode: decideMode(failed, needs),
+        canEmbed: !failed.has("embedding"),
+        canSearchVectors: isResident || !failed.has("vector_store"),
+        canSearchText: isResident || !failed.has("lexical_index"),
+        degradations: degradationsOf(failed, needs),
+      };
+    },
+    serviceOf: (role) => ({ service: role, breaker: "closed" }),
+  };
+  const searched = given.store ?? store;
+  const registry = new RetrieverRegistry(
+    {
+      clock,
+      random: seededRandom(1),
+      logger: createLogger({ level: "silent", node: "test" }),
+      metrics,
+      supervisor: supervisor.spawnSupervisor("retrievers", { shutdown: "together" }),
+      collections: {
+        resolve(name) {
+          const record = collections.get(aliases.get(name) ?? name);
+          return record === undefined ? null : { record, version: record.version };
+        },
+      },
+      pinned: () => [...collections.values()].filter(({ settings }) => settings.pinned).map(({ name }) => name),
+      vectorStore: searched,
+      lexicalIndex: searched,
+      models(name) {
+        if (name !== model.name) throw kennelError("unavailable", { message: `There is no model "${name}"` });
+        return model;
+      },
+      documents: { getParents: async () => [], noteUse: async () => {}, recentlyUsed: async () => recent },
+      modes,
+    },
+    { ...OPTIONS, ...over },
+  );
+
+  const put = (name: string, record: Partial<CollectionRecord> = {}, settings: Partial<CollectionSettings> = {}) => {
+    collections.set(name, collectionRecord({ name, ...record }, settings));
+  };
+  put("docs");
+
+  const retrievers = () => supervisor.status().children[0]?.children ?? [];
+  /** The search as a transport would make it: its signal carries the deadline. */
+  const search = (
+    request: Partial<SearchRequest> = {},
+    options: { readonly timeoutMs?: number; readonly scope?: Scope; readonly signal?: AbortSignal } = {},
+  ) => {
+    const timeoutMs = options.timeoutMs ?? 10_000;
+    const headers = { requestId: "r", timeoutMs, traceparent: null, scope: options.scope ?? OPEN_SCOPE };
+    const end = new AbortController();
+    const timer = clock.setTimer(timeoutMs, () => end.abort(deadline()));
+    const answer = registry.search(searchRequest(request), headers, AbortSignal.any([end.signal, options.signal ?? end.signal]));
+    answer.then(timer.cancel, timer.cancel);
+    return answer;
+  };
+  /** A store's outage as the coordinator would publish it. */
+  const fail = (...roles: Role[]) => {
+    failed.clear();
+    for (const role of roles) failed.set(role, { service: role, breaker: "open" });
+  };
+  /** What ingest does when it has written: the rows, then the record, then the word. */
+  const write = async (name: string, rows: readonly ChunkRow[]) => {
+    store.rows = rows;
+    const record = collections.get(name);
+    if (record === undefined) throw new Error(`no collection ${name}`);
+    const indexVersion = record.indexVersion + 1;
+    collections.set(name, { ...record, indexVersion });
+    await registry.refresh(name, indexVersion);
+    return indexVersion;
+  };
+  const stop = async () => {
+    const ended = (async () => {
+      await registry.drain();
+      await supervisor.stop({ reason: "end of test", limitMs: 2_000 });
+    })();
+    await clock.advance(5_000);
+    await ended;
+  };
+  return { registry, supervisor, clock, store, model, metrics, collections, aliases, recent, put, search, fail, write, retrievers, stop };
+}
+
+export type RegistryRig = ReturnType<typeof startRegistry>;
+
+function deadline(): Error {
+  return kennelError("deadline_exceeded");
+}
+
+export async function withRegistry(over: Partial<RegistryOptions>, body: (rig: RegistryRig) => Promise<void>): Promise<void> {
+  const rig = startRegistry(over);
+  try {
+    await body(rig);
+  } finally {
+    await rig.stop();
+  }
+}
+
+export const cacheOf = (answer: EncodedAnswer): string => answer.rest.cache;
