@@ -33,9 +33,9 @@ export class Deadline {
     return Math.max(0, this.#timeoutMs - this.elapsedMs());
   }
 
-  /** Counted from the request's start, as the first timeout was; a longer one changes nothing. */
-  shorten(timeoutMs: number): void {
-    if (timeoutMs >= this.#timeoutMs) return;
+  /** Another time, counted from the request's start as the first one was. */
+  move(timeoutMs: number): void {
+    if (this.signal.aborted) return;
     this.#timeoutMs = timeoutMs;
     this.#timer.cancel();
     this.#timer = this.#clock.setTimer(this.remainingMs(), () => this.#end("deadline_exceeded"));

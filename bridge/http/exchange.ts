@@ -19,7 +19,10 @@ export class Exchange {
   readonly deadline: Deadline;
   readonly #params: Readonly<Record<string, string>>;
   readonly #body: BodyReader;
+  readonly #headerTimeoutMs: number | null;
+  readonly #maxTimeoutMs: number;
 
+  /** Throws `invalid_request` for a deadline that is none. */
   constructor(
     request: Request,
     requestId: string,
@@ -30,7 +33,9 @@ export class Exchange {
     this.request = request;
     this.requestId = requestId;
     this.#params = params;
-    this.deadline = new Deadline(parts.clock, request.signal, Math.min(route.timeoutMs, parts.maxTimeoutMs));
+    this.#headerTimeoutMs = headerTimeoutOf(request);
+    this.#maxTimeoutMs = parts.maxTimeoutMs;
+    this.deadline = new Deadline(parts.clock, request.signal, Math.min(this.#headerTimeoutMs ?? route.timeoutMs, parts.maxTimeoutMs));
     this.#body = new BodyReader(request, parts.admission, this.deadline, route.maxBodyBytes);
   }
 
@@ -90,13 +95,10 @@ export class Exchange {
     return parseJson(bytes, MAX_JSON_DEPTH, param);
   }
 
-  /** Takes a caller's time from `X-Request-Timeout-Ms`; it may be longer than the route's own. */
-  static timeoutOf(request: Request, route: Route): number {
-    const value = request.headers.get("x-request-timeout-ms");
-    if (value === null) return route.timeoutMs;
-    const timeoutMs = /^\d{1,9}$/.test(value) ? Number(value) : 0;
-    if (timeoutMs === 0) throw refuse("X-Request-Timeout-Ms", `is ${describe(value)}`, "a whole number of milliseconds from 1 on");
-    return timeoutMs;
+  /** Takes the time that the body asks for; where the header asks too, the smaller holds. */
+  limitTime(timeoutMs: number): void {
+    const asked = this.#headerTimeoutMs === null ? timeoutMs : Math.min(timeoutMs, this.#headerTimeoutMs);
+    this.deadline.move(Math.min(asked, this.#maxTimeoutMs));
   }
 
   /** What goes along when the request is handed on. */
@@ -114,4 +116,13 @@ export class Exchange {
     this.deadline.release();
     this.#body.release();
   }
+}
+
+/** Milliseconds of `X-Request-Timeout-Ms`; null: the caller did not say. */
+function headerTimeoutOf(request: Request): number | null {
+  const value = request.headers.get("x-request-timeout-ms");
+  if (value === null) return null;
+  const timeoutMs = /^\d{1,9}$/.test(value) ? Number(value) : 0;
+  if (timeoutMs === 0) throw refuse("X-Request-Timeout-Ms", `is ${describe(value)}`, "a whole number of milliseconds from 1 on");
+  return timeoutMs;
 }

@@ -71,7 +71,7 @@ export function searchRoutes({ transport, catalog, limits }: Parts): readonly Ro
       const name = exchange.name("collection");
       exchange.refuseQuery();
       const parsed = parseSearch(await exchange.json());
-      if (parsed.timeoutMs !== null) exchange.deadline.shorten(parsed.timeoutMs);
+      if (parsed.timeoutMs !== null) exchange.limitTime(parsed.timeoutMs);
       const { attributes } = requireCollection(catalog, name);
       const request = parsed.toRequest(name, attributes, !bypassesCache(exchange.request));
       const answer = await transport.request(SEARCH, request, exchange.messageHeaders(), exchange.signal);

@@ -1,0 +1,132 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { z } from "zod";
+import { errorsOf } from "../../../bridge/http/openapi.ts";
+import { NDJSON_TYPE } from "../../../bridge/http/uploads.ts";
+import { ERROR_TABLE, type ErrorCode } from "../../../runtime/errors.ts";
+import { startTestServer } from "./bridge_fixture.ts";
+
+interface Operation {
+  readonly operationId: string;
+  readonly parameters: readonly { readonly name: string; readonly in: string }[];
+  readonly responses: Readonly<Record<string, { readonly description: string; readonly content: Readonly<Record<string, Content>> }>>;
+}
+
+interface Content {
+  readonly schema: unknown;
+  readonly examples?: Readonly<Record<string, { readonly value: { readonly error: { readonly code: string; readonly message: string } } }>>;
+}
+
+const server = await startTestServer();
+const test = suite("OpenAPI document");
+const document = (await (await fetch(`${server.url}/openapi.json`)).json()) as {
+  readonly openapi: string;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
+};
+const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+  Object.entries(item).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
+);
+const described = server.bridge.routes.flatMap((route) => (route.description === null ? [] : [{ route, description: route.description }]));
+
+test.after(() => server.stop());
+
+test("Every route that is registered is in the document, and the other way round", () => {
+  const registered = described.map(({ route }) => `${route.method} ${route.path}`).sort();
+  assert.equal(operations.map(({ method, path }) => `${method} ${path}`).sort(), registered);
+});
+
+test("Only files and the document itself are left out of it", () => {
+  for (const { path, description } of server.bridge.routes) {
+    if (description === null) assert.match(path, /^\/(docs(\/|$)|openapi\.json$|page\/|$)/);
+  }
+});
+
+test("Every route of the document answers on the socket", async () => {
+  for (const { method, path } of operations) {
+    const response = await fetch(server.url + path.replaceAll(/\{\w+\}/g, "absent"), { method });
+    const text = await response.text();
+    assert.ok(response.status !== 405 && !text.includes("no such route"), `${method} ${path}: ${response.status}`);
+  }
+});
+
+test("Operation ids are unique, and each path parameter is described", () => {
+  assert.is(new Set(operations.map(({ operation }) => operation.operationId)).size, operations.length);
+  for (const { path, operation } of operations) {
+    const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+    assert.equal(
+      operation.parameters.filter((parameter) => parameter.in === "path").map(({ name }) => name),
+      inPath,
+    );
+  }
+});
+
+test("Every reference in the document leads somewhere", () => {
+  const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, reference]) => reference as string);
+  assert.ok(references.length > 0);
+  for (const reference of references) {
+    assert.ok(Object.hasOwn(document.components.schemas, reference.replace("#/components/schemas/", "")), reference);
+  }
+});
+
+test("Every example passes the schema that it stands beside", () => {
+  const check = (name: string, schema: z.ZodType, example: unknown) => {
+    const verdict = schema.safeParse(example);
+    assert.ok(verdict.success, `${name}: ${verdict.error?.message}`);
+  };
+  for (const { description } of described) {
+    for (const [status, answer] of Object.entries(description.answers))
+      check(`${description.operationId} ${status}`, answer.schema, answer.example);
+    for (const [mediaType, content] of Object.entries(description.request?.content ?? {})) {
+      if (content.example !== undefined) check(`${description.operationId} ${mediaType}`, content.schema, content.example);
+    }
+  }
+});
+
+test("A request's example is taken by its route", async () => {
+  await fetch(`${server.url}/v1/collections/docs`, {
+    method: "PUT",
+    body: '{"attributes":{"lang":"string","year":"number"}}',
+    headers: { "content-type": "application/json" },
+  });
+  for (const { route, description } of described) {
+    for (const [mediaType, { example }] of Object.entries(description.request?.content ?? {})) {
+      if (example === undefined) continue;
+      const path = route.path.replace("{collection}", "docs").replace("{alias}", "current");
+      const response = await fetch(server.url + path, {
+        method: route.method,
+        body: JSON.stringify(example),
+        headers: { "content-type": mediaType },
+      });
+      assert.ok(response.ok, `${route.method} ${path} ${mediaType}: ${response.status} ${await response.text()}`);
+    }
+  }
+  assert.ok(described.some(({ description }) => description.request?.content[NDJSON_TYPE] !== undefined));
+});
+
+/** Rows that no single operation has: of routing itself, of clients that are gone, of keys, which there are none of. */
+const OF_NO_OPERATION: readonly ErrorCode[] = ["method_not_allowed", "cancelled", "unauthorized", "forbidden"];
+
+test("The error table and the document agree", () => {
+  const seen = new Set<string>();
+  for (const { method, path, operation } of operations) {
+    const source = described.find(({ route }) => route.method === method && route.path === path);
+    if (source === undefined) return assert.unreachable(`${method} ${path}`);
+    const documented: string[] = [];
+    for (const [status, response] of Object.entries(operation.responses)) {
+      for (const [code, { value }] of Object.entries(response.content["application/json"]?.examples ?? {})) {
+        const row = ERROR_TABLE[code as ErrorCode];
+        assert.is(row?.http, Number(status), `${method} ${path} ${code}`);
+        assert.equal([value.error.code, value.error.message], [code, row.say]);
+        documented.push(code);
+        seen.add(code);
+      }
+    }
+    const isReadiness = path === "/readyz";
+    if (!isReadiness) assert.equal(documented.sort(), [...errorsOf(source.route, source.description)].sort(), `${method} ${path}`);
+  }
+  const missing = Object.keys(ERROR_TABLE).filter((code) => !seen.has(code));
+  assert.equal(missing.sort(), [...OF_NO_OPERATION].sort());
+});
+
+test.run();
