@@ -26,7 +26,9 @@ export async function optimizeTable(open: OpenTable, options: MaintenanceOptions
   const { table } = open;
   // A scan reads its state from files that pruning would remove.
   const removeBefore = open.scans > 0 ? new Date(0) : new Date(clock.wallMs() - options.retentionMs);
-  await table.optimize({ cleanupOlderThan: removeBefore });
+  // Files of no state are what a write left that failed or died. No write is under way: changes of a table run one by
+  // one, and one process owns the folder.
+  await table.optimize({ cleanupOlderThan: removeBefore, deleteUnverified: true });
   open.places.clear(); // merging files has moved the rows
   const indexes = await table.listIndices();
   const vectorIndex = indexes.find(({ columns }) => columns.includes(FIXED_COLUMNS.vector));
