@@ -27,9 +27,12 @@ interface Allowed {
 /** Room for the hits of one search. */
 interface HitSpace {
   readonly limit: number;
-  readonly heap: Region;
-  readonly rows: Region;
-  readonly scores: Region;
+  /** Addresses. */
+  readonly heap: number;
+  readonly rows: number;
+  readonly scores: number;
+  readonly rowView: Uint32Array;
+  readonly scoreView: Float32Array;
 }
 
 /** A term of a query, as far as the base has it. */
@@ -122,16 +125,7 @@ export class Base {
     const [listed, count] = this.#rowsToScore(vector, wanted, allowed);
     const size =
       listed === null
-        ? this.kernels.scan(
-            vectors.offset,
-            scales.offset,
-            allowed.mask,
-            this.rows,
-            this.#stride,
-            this.query.offset,
-            space.heap.offset,
-            wanted,
-          )
+        ? this.kernels.scan(vectors.offset, scales.offset, allowed.mask, this.rows, this.#stride, this.query.offset, space.heap, wanted)
         : this.kernels.scanListed(
             vectors.offset,
             scales.offset,
@@ -140,7 +134,7 @@ export class Base {
             count,
             this.#stride,
             this.query.offset,
-            space.heap.offset,
+            space.heap,
             wanted,
           );
     return this.#drain(space, size, factor);
@@ -168,7 +162,7 @@ export class Base {
         this.#scores.offset,
       );
     }
-    const size = this.kernels.collect(this.#scores.offset, allowed.mask, this.rows, space.heap.offset, wanted);
+    const size = this.kernels.collect(this.#scores.offset, allowed.mask, this.rows, space.heap, wanted);
     return this.#drain(space, size, 1);
   }
 
@@ -229,22 +223,24 @@ export class Base {
   }
 
   #reserveHits(limit: number): HitSpace {
-    const region = this.arena.reserve(limit * 16);
+    const { offset } = this.arena.reserve(limit * 16);
+    const rows = { offset: offset + limit * 8, bytes: limit * 4 };
+    const scores = { offset: rows.offset + rows.bytes, bytes: limit * 4 };
+    const { memory } = this.arena;
     return {
       limit,
-      heap: { offset: region.offset, bytes: limit * 8 },
-      rows: { offset: region.offset + limit * 8, bytes: limit * 4 },
-      scores: { offset: region.offset + limit * 12, bytes: limit * 4 },
+      heap: offset,
+      rows: rows.offset,
+      scores: scores.offset,
+      rowView: uint32Of(memory, rows),
+      scoreView: float32Of(memory, scores),
     };
   }
 
   #drain(space: HitSpace, size: number, factor: number): RowHits {
-    this.kernels.drain(space.heap.offset, size, space.rows.offset, space.scores.offset);
-    const { memory } = this.arena;
-    const scores = float32Of(memory, { offset: space.scores.offset, bytes: size * 4 });
-    return {
-      rows: uint32Of(memory, { offset: space.rows.offset, bytes: size * 4 }).slice(),
-      scores: Float64Array.from(scores, (score) => score * factor),
-    };
+    this.kernels.drain(space.heap, size, space.rows, space.scores);
+    const scores = new Float64Array(size);
+    for (let at = 0; at < size; at++) scores[at] = (space.scoreView[at] as number) * factor;
+    return { rows: space.rowView.slice(0, size), scores };
   }
 }

@@ -59,36 +59,75 @@ export function fuseHits(
   limit: number,
   compareRows: CompareRows,
 ): FusedHits {
-  const places = new Map<number, number>();
-  for (const { hits } of lists) for (const row of hits.rows) if (!places.has(row)) places.set(row, places.size);
-  const size = places.size;
-  const rows = Uint32Array.from(places.keys());
-  const fused = new Float64Array(size);
-  const ranks = lists.map(() => new Uint32Array(size));
-  const raw = lists.map(() => new Float64Array(size));
+  const total = lists.reduce((sum, { hits }) => sum + hits.rows.length, 0);
+  const places = new PlaceTable(total);
+  const fused = new Float64Array(total);
+  const ranks = lists.map(() => new Uint32Array(total));
+  const raw = lists.map(() => new Float64Array(total));
   for (const [list, { hits, weight }] of lists.entries()) {
+    const listRanks = ranks[list] as Uint32Array;
+    const listRaw = raw[list] as Float64Array;
     const max = hits.scores[0] ?? 0;
     const min = hits.scores.at(-1) ?? 0;
     for (let at = 0; at < hits.rows.length; at++) {
-      const row = hits.rows[at] as number;
-      const place = places.get(row) as number;
+      const place = places.placeOf(hits.rows[at] as number);
       const score = hits.scores[at] as number;
       fused[place] = (fused[place] as number) + weight * (max === min ? 1 : (score - min) / (max - min));
-      (ranks[list] as Uint32Array)[place] = at + 1;
-      (raw[list] as Float64Array)[place] = score;
+      listRanks[place] = at + 1;
+      listRaw[place] = score;
     }
   }
+  const { rows, size } = places;
   const best = bestPlaces(
     size,
     limit,
     (left, right) => (fused[right] as number) - (fused[left] as number) || compareRows(rows[left] as number, rows[right] as number),
   );
-  return {
-    rows: Uint32Array.from(best.map((place) => rows[place] as number)),
-    fused: Float64Array.from(best.map((place) => fused[place] as number)),
-    ranks: ranks.map((list) => Uint32Array.from(best.map((place) => list[place] as number))),
-    raw: raw.map((list) => Float64Array.from(best.map((place) => list[place] as number))),
+  const picked: FusedHits = {
+    rows: new Uint32Array(best.length),
+    fused: new Float64Array(best.length),
+    ranks: lists.map(() => new Uint32Array(best.length)),
+    raw: lists.map(() => new Float64Array(best.length)),
   };
+  for (const [at, place] of best.entries()) {
+    picked.rows[at] = rows[place] as number;
+    picked.fused[at] = fused[place] as number;
+    for (let list = 0; list < lists.length; list++) {
+      (picked.ranks[list] as Uint32Array)[at] = (ranks[list] as Uint32Array)[place] as number;
+      (picked.raw[list] as Float64Array)[at] = (raw[list] as Float64Array)[place] as number;
+    }
+  }
+  return picked;
+}
+
+/** Numbers rows in the order in which they are first seen: a hash table with open addressing, several times as fast as a `Map`. */
+class PlaceTable {
+  readonly rows: Uint32Array;
+  size = 0;
+  /** Place + 1 of a row; 0: free. At most half are taken. */
+  readonly #slots: Uint32Array;
+  readonly #shift: number;
+
+  /** @param capacity rows that may come */
+  constructor(capacity: number) {
+    const bits = 33 - Math.clz32(Math.max(1, capacity));
+    this.rows = new Uint32Array(capacity);
+    this.#slots = new Uint32Array(2 ** bits);
+    this.#shift = 32 - bits;
+  }
+
+  placeOf(row: number): number {
+    const last = this.#slots.length - 1;
+    for (let slot = Math.imul(row, 0x9e37_79b1) >>> this.#shift; ; slot = (slot + 1) & last) {
+      const taken = this.#slots[slot] as number;
+      if (taken === 0) {
+        this.rows[this.size] = row;
+        this.#slots[slot] = ++this.size;
+        return this.size - 1;
+      }
+      if (this.rows[taken - 1] === row) return taken - 1;
+    }
+  }
 }
 
 /** The first `limit` of 0..size - 1 in the order of `compare`. An answer has few hits of many candidates: sorting all would take longer. */

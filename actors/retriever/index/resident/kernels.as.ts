@@ -1,6 +1,7 @@
 /**
- * The inner loops of a resident index, in AssemblyScript: `npm run kernels` compiles them to kernels.wasm, which is what
- * runs. Every export is described, with its plain TypeScript twin, in test/actors/retriever/index/resident/kernel_twins.ts.
+ * The inner loops of a resident index, in AssemblyScript: tooling/build_wasm.ts compiles them to kernels.wasm, which
+ * is what runs. What every export does stands in kernels.ts; test/actors/retriever/index/resident/kernel_twins.ts computes
+ * the same in plain TypeScript.
  *
  * Invariants:
  *   K1. Addresses are bytes into the one imported memory; the caller has reserved what a kernel reads and writes.
