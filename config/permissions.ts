@@ -15,7 +15,7 @@ export function servePermissions(config: Config, root: string): readonly string[
     `--allow-net=${hosts.map((host) => `${host}:${config.http.port}`).join(",")}`,
     `--allow-ffi=${escaped(join(root, "node_modules"))}`,
     "--allow-env",
-    "--allow-sys=hostname,cpus,osRelease,systemMemoryInfo,uid,gid",
+    "--allow-sys=hostname,cpus,osRelease,systemMemoryInfo,networkInterfaces,uid,gid",
   ];
 }
 

@@ -34,6 +34,8 @@ export interface Metrics {
   readonly retriever: {
     activated(outcome: "ready" | "failed", durationMs: number): void;
     passivated(reason: string): void;
+    /** What should be rare: candidates dropped, passages gone, notes of use without room. */
+    count(event: string, amount: number): void;
   };
   readonly ingest: {
     documents(outcome: "indexed" | "unchanged" | "skipped" | "failed" | "deleted", count: number): void;
@@ -180,12 +182,19 @@ function retrieverMetrics(registry: Registry): Metrics["retriever"] {
     labelNames: ["reason"],
     registers,
   });
+  const events = new Counter({
+    name: "kennel_retriever_events_total",
+    help: "What should be rare in retrievers, by kind",
+    labelNames: ["event"],
+    registers,
+  });
   return {
     activated(outcome, durationMs) {
       activations.inc({ outcome });
       if (outcome === "ready") duration.observe(durationMs / 1_000);
     },
     passivated: (reason) => passivations.inc({ reason }),
+    count: (event, amount) => events.inc({ event }, amount),
   };
 }
 

@@ -4,7 +4,18 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { denoPath, runCommand } from "./command.ts";
 
 /** The floors of the house, upper ones first; ARCHITECTURE.md says what each knows. */
-export const FLOORS = ["main.ts", "bridge", "cluster", "actors", "supervisor", "transport", "telemetry", "config", "runtime"] as const;
+export const FLOORS = [
+  "main.ts",
+  "node",
+  "bridge",
+  "cluster",
+  "actors",
+  "supervisor",
+  "transport",
+  "telemetry",
+  "config",
+  "runtime",
+] as const;
 
 export interface Import {
   /** Paths from the root, with slashes. */

@@ -3,15 +3,15 @@ import type { ModeBoard, ModeSnapshot, WatchedService } from "./coordinator.ts";
 import { decideMode, degradationsOf } from "./mode.ts";
 import type { Modes, ModeView, Residency, Role, ServiceView } from "./modes.ts";
 
+export interface PublishedModes extends Modes {
+  readonly board: ModeBoard;
+}
+
 /**
  * The coordinator's board as pipelines read it: one view per residency, worked out once for each published snapshot.
  * @param hasCachedAnswers whether finished answers are kept, so that a store's outage leaves `stale` instead of `down`
  */
-export function publishedModes(
-  board: ModeBoard,
-  services: ReadonlyMap<Role, WatchedService>,
-  hasCachedAnswers: boolean,
-): Modes & { readonly board: ModeBoard } {
+export function publishedModes(board: ModeBoard, services: ReadonlyMap<Role, WatchedService>, hasCachedAnswers: boolean): PublishedModes {
   let views: { readonly epoch: number; readonly store: ModeView; readonly resident: ModeView } | null = null;
   return {
     board,

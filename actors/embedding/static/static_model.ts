@@ -13,6 +13,8 @@ export const BUILT_IN_MODEL = new URL("./model/", import.meta.url);
 const MAX_CACHED_WORDS = 65_536;
 // 64 passages of 200 words keep the event loop for about 3 ms.
 const MAX_BATCH = 64;
+/** What is known of the built-in model before it is loaded. */
+export const STATIC_MODEL_FACTS = { name: STATIC_MODEL_NAME, dimensions: 256, maxBatch: MAX_BATCH } as const;
 
 /**
  * The built-in embedder: the sum of the tokens' rows, normalised. No attention, no positions, no length limit; a query

@@ -1,0 +1,45 @@
+import { STATIC_MODEL_FACTS } from "../actors/embedding/static/static_model.ts";
+import type { RegistryOptions } from "../actors/retriever/registry/options.ts";
+import type { CollectionDefaults } from "../bridge/schema/collections.ts";
+import type { Config } from "../config/schema.ts";
+
+/** Sweeps, waits and buffers of the registry that nobody has had a reason to set. */
+const REGISTRY_CONSTANTS = {
+  sweepIntervalMs: 5_000,
+  refreshTimeoutMs: 10_000,
+  maxWaiting: 10_000,
+  maxParentBytes: 8_388_608,
+  phaseMemoryMs: 60_000,
+} as const;
+const USES = { maxCollections: 20_000, flushLimitMs: 2_000 } as const;
+
+/**
+ * What a collection has where its settings say nothing. The fusion's weight was measured with the built-in model:
+ * 0.7 BM25 + 0.3 cosine is better than either alone on every collection tried.
+ */
+export const COLLECTION_DEFAULTS: CollectionDefaults = {
+  language: "english",
+  embedding: STATIC_MODEL_FACTS.name,
+  chunking: { maxTokens: 256, overlapTokens: 32, parentTokens: 1_024 },
+  fusion: { type: "weighted", alpha: 0.3 },
+  pinned: false,
+  resident: "auto",
+  replicas: 1,
+  pool: 1,
+  ttlSeconds: null,
+  allowDegraded: true,
+};
+
+export function registryOptions(config: Config): RegistryOptions {
+  const { retriever, cache } = config;
+  const { embedShare, retrieveShare, parentsShare, stragglerFactor, minStragglerMs } = retriever;
+  return {
+    ...REGISTRY_CONSTANTS,
+    ...retriever,
+    passivation: { idleMs: retriever.idleMs, maxBytes: retriever.maxBytes },
+    answers: { maxBytes: cache.answerBytes, ttlMs: cache.answerTtlMs },
+    pipeline: { embedShare, retrieveShare, parentsShare, stragglerFactor, minStragglerMs },
+    uses: { ...USES, flushIntervalMs: retriever.useFlushIntervalMs },
+    retrieverLimits: config.supervision.retriever,
+  };
+}
