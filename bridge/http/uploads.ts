@@ -26,8 +26,8 @@ const NDJSON_TYPES: readonly string[] = [NDJSON_TYPE, "application/ndjson", "app
 export const uploadSchema = z
   .object({
     files: z.array(z.file()).min(1).describe("Each becomes a document with the file's name as its id"),
-    attributes: z.string().optional().describe("Attributes of all the files, as JSON"),
-    principals: z.string().optional().describe("Principals of all the files, as a list in JSON"),
+    attributes: z.string().meta({ contentMediaType: JSON_TYPE }).optional().describe("Attributes of all the files, as JSON"),
+    principals: z.string().meta({ contentMediaType: JSON_TYPE }).optional().describe("Principals of all the files, as a list in JSON"),
     url: z.string().optional(),
   })
   .meta({ id: "DocumentFiles" });

@@ -31,7 +31,7 @@ export const searchRequestSchema = strictObject({
   min_version: z.int().min(0).nullish().describe("The answer holds this index version or a later one"),
   include: z.array(z.enum(INCLUDES)).max(INCLUDES.length).optional().describe("Optional fields of a hit; all of them unless given"),
   explain: z.boolean().default(false).describe("Adds how the answer came about"),
-}).meta({ id: "SearchRequest" });
+}).meta({ id: "SearchRequest", anyOf: [{ required: ["query"] }, { required: ["vector"] }] });
 
 type WireSearch = z.output<typeof searchRequestSchema>;
 

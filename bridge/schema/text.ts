@@ -22,7 +22,8 @@ export function textSchema(maxLength: number) {
     .string()
     .max(maxLength)
     .refine((text) => !text.includes("\u0000"), { error: "text without the character U+0000" })
-    .overwrite((text) => text.toWellFormed());
+    .overwrite((text) => text.toWellFormed())
+    .meta({ pattern: "^[^\\u0000]*$" });
 }
 
 export const documentIdSchema = z
@@ -30,7 +31,10 @@ export const documentIdSchema = z
   .min(1)
   .max(MAX_ID_LENGTH)
   .refine(isAddressable, { error: "text without control characters and lone surrogates, other than . and .." })
-  .describe("A document's id: 1 to 512 characters, none of them a control character; not . or ..");
+  .meta({
+    description: "A document's id: 1 to 512 characters, none of them a control character; not . or ..",
+    pattern: "^(?!\\.{1,2}$)[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+  });
 
 /** Whether the id survives as a path segment of a URL. */
 function isAddressable(id: string): boolean {
