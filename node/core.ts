@@ -1,7 +1,9 @@
 import type { Modes } from "../actors/coordinator/modes.ts";
 import { type Catalog, type CollectionIndexes, openCatalog } from "../actors/document_store/catalog.ts";
+import { STATIC_MODEL_FACTS } from "../actors/embedding/static/static_model.ts";
+import { type IngestOptions, type IngestService, ingestBehavior, ingestService } from "../actors/ingest/ingest.ts";
+import { createPreparer } from "../actors/ingest/preparing/preparer.ts";
 import { RetrieverRegistry } from "../actors/retriever/registry/registry.ts";
-import type { DocumentIngest } from "../bridge/http/collaborators.ts";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { kennelError } from "../runtime/errors.ts";
@@ -11,6 +13,11 @@ import type { Logger } from "../telemetry/logs.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { registryOptions } from "./options.ts";
 import type { Services } from "./services.ts";
+
+/** UTF-16 units of a document's id. */
+const MAX_ID_LENGTH = 512;
+/** Longest ask of the ingest actor; a request's own deadline is shorter. */
+const INGEST_LIMIT_MS = 600_000;
 
 export interface CoreParts {
   readonly config: Config;
@@ -27,7 +34,9 @@ export interface CoreParts {
 export interface Core {
   readonly catalog: Catalog;
   readonly registry: RetrieverRegistry;
-  readonly ingest: DocumentIngest;
+  readonly ingest: IngestService;
+  /** Ends the threads that parse, once the actors are stopped. */
+  readonly close: () => Promise<void>;
 }
 
 /**
@@ -43,7 +52,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
         { dimensions: services.embedding.dimensions, language: record.settings.language, attributes: record.attributes },
         signal,
       ),
-    drop: (record, signal) => services.vectors.dropIndex({ collection: record.name, version: record.version }, signal),
+    drop: (record, signal) => ingest.dropIndex(record, signal),
   };
   const followers: ((name: string, record: Parameters<RetrieverRegistry["changed"]>[1]) => void)[] = [];
   const catalog = await openCatalog(
@@ -76,7 +85,38 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     registryOptions(config),
   );
   followers.push((name, record) => void registry.changed(name, record));
-  return { catalog, registry, ingest: TEMP_INGEST };
+  const preparer = createPreparer({
+    limits: config.ingest,
+    maxThreads: config.ingest.workers,
+    parseTimeoutMs: config.ingest.parseTimeoutMs,
+    modelInThreads: STATIC_MODEL_FACTS.name,
+    clock: parts.clock,
+  });
+  const options: IngestOptions = {
+    documents: services.documents,
+    vectors: services.vectors,
+    catalog,
+    preparer,
+    modelOf: (name) => modelOf(services, name),
+    onIndexChanged: (collection, indexVersion) => void registry.refresh(collection, indexVersion),
+    metrics: metrics.ingest,
+    limits: { ...config.ingest, minRowsToOptimize: config.janitor.minRowsToOptimize },
+    accept: { ...config.ingest, maxDocuments: config.http.maxDocuments, maxIdLength: MAX_ID_LENGTH },
+    maxOpenJobs: config.ingest.maxOpenJobs,
+    maxAcceptingBytes: config.http.maxBufferedBytes,
+    maxParallel: config.ingest.workers,
+    clock: parts.clock,
+    random: parts.random,
+    logger: parts.logger,
+  };
+  const actor = supervisor.spawn({
+    name: "ingest",
+    kind: "ingest",
+    limits: config.supervision.ingest,
+    behavior: () => ingestBehavior(options),
+  });
+  const ingest = ingestService(actor, options, INGEST_LIMIT_MS);
+  return { catalog, registry, ingest, close: () => preparer.close() };
 }
 
 function modelOf(services: Services, name: string): Services["embedding"] {
@@ -94,10 +134,3 @@ function pinnedOf(catalog: Catalog): readonly string[] {
   } while (after !== null);
   return pinned;
 }
-
-const TEMP_INGEST: DocumentIngest = {
-  accept: () => Promise.reject(kennelError("unavailable")),
-  deleteDocuments: () => Promise.reject(kennelError("unavailable")),
-  deleteMatching: () => Promise.reject(kennelError("unavailable")),
-  cancel: () => Promise.reject(kennelError("unavailable")),
-};

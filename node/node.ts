@@ -86,7 +86,7 @@ async function buildNode(config: Config, { clock, random }: NodeEnvironment, end
   await services.documentService.whenReady(AbortSignal.timeout(config.supervision.documentStore.startTimeoutMs));
   const modes = startCoordinator(supervisor, services, config, clock, logger);
   const core = await startCore({ config, clock, random, logger, metrics, supervisor, services, modes });
-  endings.push(() => core.registry.drain());
+  endings.push(core.close, () => core.registry.drain());
 
   const transport = localTransport(clock);
   transport.serve(SEARCH, core.registry.search);

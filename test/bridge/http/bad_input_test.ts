@@ -241,12 +241,19 @@ test("Another content type is refused, and the message says which are taken", as
     ["POST", DOCUMENTS],
     ["PUT", "/v1/collections/docs"],
   ] as const) {
-    for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/json-seq", "a".repeat(5_000)]) {
+    for (const type of ["text/plain", "application/json-seq", "a".repeat(5_000)]) {
       const error = errorOf(await send(method, path, { body: "{}", headers: { "content-type": type } }), `${path}: ${type.slice(0, 40)}`);
       assert.equal([error.code, error.param], ["unsupported_media_type", "Content-Type"]);
       assert.match(error.message, "application/json");
     }
   }
+});
+
+test("A type that a command line left unsaid is JSON, but not from a web page", async () => {
+  const headers = { "content-type": "application/x-www-form-urlencoded" };
+  assert.is((await send("PUT", "/v1/collections/docs", { body: "{}", headers })).status < 300, true);
+  const fromPage = await send("PUT", "/v1/collections/docs", { body: "{}", headers: { ...headers, origin: "https://elsewhere.example" } });
+  assert.is(errorOf(fromPage, "from a page").code, "unsupported_media_type");
 });
 
 test("A body beyond its route's bound is refused, declared or not", async () => {
