@@ -1,0 +1,73 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+const START_LIMIT_MS = 60_000;
+const STOP_LIMIT_MS = 30_000;
+
+/** A Kennel of its own process on a new data folder, started as users start it, on the runtime of the test. */
+export interface KennelProcess {
+  readonly url: string;
+  /** Everything it has written. */
+  output(): string;
+  /** Drains it and removes its data. */
+  stop(): Promise<void>;
+}
+
+export async function startKennel(env: Readonly<Record<string, string>> = {}): Promise<KennelProcess> {
+  const folder = await mkdtemp(join(tmpdir(), "kennel-process-"));
+  const runtimeArgs = "deno" in process.versions ? ["run", "-A", "--no-lock", "--node-modules-dir=manual"] : [];
+  const child = spawn(process.execPath, [...runtimeArgs, MAIN, "serve"], {
+    env: { ...process.env, KENNEL_HTTP_PORT: "0", KENNEL_DATA_DIR: join(folder, "data"), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let written = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (part: Buffer) => (written += part.toString()));
+  const stop = async () => {
+    await ended(child);
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const url = await addressOf(child, () => written);
+    return { url, output: () => written, stop };
+  } catch (thrown) {
+    await stop();
+    throw thrown;
+  }
+}
+
+/** Waits for the line in which the server says where it is. */
+function addressOf(child: ChildProcess, written: () => string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const fail = (why: string) => reject(new Error(`Kennel ${why}; it wrote:\n${written()}`));
+    const limit = setTimeout(() => fail(`did not start within ${START_LIMIT_MS} ms`), START_LIMIT_MS);
+    const look = () => {
+      const url = /Kennel serves on (http:\/\/[^\s(]+)/.exec(written())?.[1];
+      if (url === undefined) return;
+      clearTimeout(limit);
+      resolve(url.replace(/\/$/, ""));
+    };
+    child.stdout?.on("data", look);
+    child.stderr?.on("data", look);
+    child.once("exit", (code) => {
+      clearTimeout(limit);
+      fail(`ended with exit code ${code}`);
+    });
+  });
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => {
+    const limit = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
+    child.once("exit", () => {
+      clearTimeout(limit);
+      resolve();
+    });
+    child.kill("SIGTERM");
+  });
+}
