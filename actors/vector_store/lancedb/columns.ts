@@ -1,4 +1,5 @@
-import { type Data, Field, FixedSizeList, Float32, Float64, Int8, Int32, List, makeData, Utf8 } from "apache-arrow";
+import type { Data, FixedSizeList, Float32, Float64, Int8, Int32, List, Utf8 } from "apache-arrow";
+import { arrow } from "./arrow.ts";
 
 /**
  * Arrow columns, buffer by buffer. Arrow's own builder leaves no room for the null of a fixed-size list, and its
@@ -6,10 +7,10 @@ import { type Data, Field, FixedSizeList, Float32, Float64, Int8, Int32, List, m
  */
 
 export function vectorType(dimensions: number): FixedSizeList<Float32> {
-  return new FixedSizeList(dimensions, new Field("item", new Float32(), true));
+  return new arrow.FixedSizeList(dimensions, new arrow.Field("item", new arrow.Float32(), true));
 }
 
-export const TEXT_LIST_TYPE = new List(new Field("item", new Utf8(), true));
+export const TEXT_LIST_TYPE = new arrow.List(new arrow.Field("item", new arrow.Utf8(), true));
 
 export function textColumn(values: readonly (string | null)[]): Data<Utf8> {
   const encoder = new TextEncoder();
@@ -17,34 +18,35 @@ export function textColumn(values: readonly (string | null)[]): Data<Utf8> {
   const valueOffsets = offsets(parts.map((part) => part.length));
   const data = new Uint8Array(valueOffsets.at(-1) ?? 0);
   for (const [place, part] of parts.entries()) data.set(part, valueOffsets[place]);
-  return makeData({ type: new Utf8(), length: values.length, valueOffsets, data, ...validity(values) });
+  return arrow.makeData({ type: new arrow.Utf8(), length: values.length, valueOffsets, data, ...validity(values) });
 }
 
 export function integerColumn(values: readonly number[]): Data<Int32> {
-  return makeData({ type: new Int32(), data: Int32Array.from(values) });
+  return arrow.makeData({ type: new arrow.Int32(), data: Int32Array.from(values) });
 }
 
 export function numberColumn(values: readonly (number | null)[]): Data<Float64> {
-  const data = Float64Array.from(values, (value) => value ?? 0);
-  return makeData({ type: new Float64(), length: values.length, data, ...validity(values) });
+  // -0 becomes 0: a sorted index holds them for different numbers.
+  const data = Float64Array.from(values, (value) => (value ?? 0) + 0);
+  return arrow.makeData({ type: new arrow.Float64(), length: values.length, data, ...validity(values) });
 }
 
 export function booleanColumn(values: readonly (boolean | null)[]): Data<Int8> {
   const data = Int8Array.from(values, (value) => (value === true ? 1 : 0));
-  return makeData({ type: new Int8(), length: values.length, data, ...validity(values) });
+  return arrow.makeData({ type: new arrow.Int8(), length: values.length, data, ...validity(values) });
 }
 
 export function textListColumn(values: readonly (readonly string[])[]): Data<List<Utf8>> {
   const valueOffsets = offsets(values.map((list) => list.length));
-  return makeData({ type: TEXT_LIST_TYPE, length: values.length, nullCount: 0, valueOffsets, child: textColumn(values.flat()) });
+  return arrow.makeData({ type: TEXT_LIST_TYPE, length: values.length, nullCount: 0, valueOffsets, child: textColumn(values.flat()) });
 }
 
 /** @param values each of `dimensions` components, or null */
 export function vectorColumn(values: readonly (Float32Array | null)[], dimensions: number): Data<FixedSizeList<Float32>> {
   const components = new Float32Array(values.length * dimensions);
   for (const [place, vector] of values.entries()) if (vector !== null) components.set(vector, place * dimensions);
-  const child = makeData({ type: new Float32(), data: components });
-  return makeData({ type: vectorType(dimensions), length: values.length, child, ...validity(values) });
+  const child = arrow.makeData({ type: new arrow.Float32(), data: components });
+  return arrow.makeData({ type: vectorType(dimensions), length: values.length, child, ...validity(values) });
 }
 
 /** Where each part begins, and at last where the last one ends. */

@@ -1,7 +1,8 @@
-import { type Data, makeData, RecordBatch, Struct, Table } from "apache-arrow";
+import type { Data, Table } from "apache-arrow";
 import { kennelError } from "../../../runtime/errors.ts";
 import type { AttributeType, AttributeValue } from "../filter.ts";
 import type { ChunkRow } from "../vector_store.ts";
+import { arrow } from "./arrow.ts";
 import { booleanColumn, integerColumn, numberColumn, textColumn, textListColumn, vectorColumn } from "./columns.ts";
 import { type TableLayout, tableSchema } from "./table_schema.ts";
 
@@ -34,8 +35,8 @@ export function encodeRows(rows: readonly ChunkRow[], layout: TableLayout): Tabl
       ),
     ),
   ];
-  const struct = makeData({ type: new Struct(schema.fields), length: rows.length, nullCount: 0, children });
-  return new Table(schema, [new RecordBatch(schema, struct)]);
+  const struct = arrow.makeData({ type: new arrow.Struct(schema.fields), length: rows.length, nullCount: 0, children });
+  return new arrow.Table(schema, [new arrow.RecordBatch(schema, struct)]);
 }
 
 /** Only the row's own: a key may be called `constructor`. */

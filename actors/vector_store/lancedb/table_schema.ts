@@ -1,7 +1,8 @@
-import { DataType, Field, type FixedSizeList, Float64, Int8, Int32, Schema, Utf8 } from "apache-arrow";
+import type { DataType, Field, FixedSizeList, Schema } from "apache-arrow";
 import { kennelError } from "../../../runtime/errors.ts";
 import { ATTRIBUTE_KEY, type AttributeSchema, type AttributeType } from "../filter.ts";
 import type { IndexName, IndexSchema } from "../vector_store.ts";
+import { arrow } from "./arrow.ts";
 import { TEXT_LIST_TYPE, vectorType } from "./columns.ts";
 import { attributeColumn, attributeOfColumn } from "./predicate.ts";
 
@@ -34,24 +35,24 @@ export function tableName(index: IndexName): string {
 }
 
 export function tableSchema(schema: IndexSchema): Schema {
-  return new Schema([
-    new Field(FIXED_COLUMNS.id, new Utf8(), false),
-    new Field(FIXED_COLUMNS.documentId, new Utf8(), false),
-    new Field(FIXED_COLUMNS.ordinal, new Int32(), false),
-    new Field(FIXED_COLUMNS.parentId, new Utf8(), true),
-    new Field(FIXED_COLUMNS.title, new Utf8(), false),
-    new Field(FIXED_COLUMNS.url, new Utf8(), false),
-    new Field(FIXED_COLUMNS.text, new Utf8(), false),
-    new Field(FIXED_COLUMNS.indexText, new Utf8(), false),
-    new Field(FIXED_COLUMNS.principals, TEXT_LIST_TYPE, false),
-    new Field(FIXED_COLUMNS.updatedAtMs, new Float64(), false),
-    new Field(FIXED_COLUMNS.vector, vectorType(schema.dimensions), true),
+  return new arrow.Schema([
+    new arrow.Field(FIXED_COLUMNS.id, new arrow.Utf8(), false),
+    new arrow.Field(FIXED_COLUMNS.documentId, new arrow.Utf8(), false),
+    new arrow.Field(FIXED_COLUMNS.ordinal, new arrow.Int32(), false),
+    new arrow.Field(FIXED_COLUMNS.parentId, new arrow.Utf8(), true),
+    new arrow.Field(FIXED_COLUMNS.title, new arrow.Utf8(), false),
+    new arrow.Field(FIXED_COLUMNS.url, new arrow.Utf8(), false),
+    new arrow.Field(FIXED_COLUMNS.text, new arrow.Utf8(), false),
+    new arrow.Field(FIXED_COLUMNS.indexText, new arrow.Utf8(), false),
+    new arrow.Field(FIXED_COLUMNS.principals, TEXT_LIST_TYPE, false),
+    new arrow.Field(FIXED_COLUMNS.updatedAtMs, new arrow.Float64(), false),
+    new arrow.Field(FIXED_COLUMNS.vector, vectorType(schema.dimensions), true),
     ...Object.entries(schema.attributes).map(([key, type]) => attributeField(key, type)),
   ]);
 }
 
 export function attributeField(key: string, type: AttributeType): Field {
-  return new Field(attributeColumn(checkedKey(key)), ATTRIBUTE_TYPES[type].arrow(), true);
+  return new arrow.Field(attributeColumn(checkedKey(key)), ATTRIBUTE_TYPES[type].arrow(), true);
 }
 
 /** An empty column of the attribute's type, as `addColumns` takes it. */
@@ -60,9 +61,9 @@ export function attributeExpression(key: string, type: AttributeType): { readonl
 }
 
 const ATTRIBUTE_TYPES = {
-  string: { arrow: () => new Utf8(), sql: "string" },
-  number: { arrow: () => new Float64(), sql: "double" },
-  boolean: { arrow: () => new Int8(), sql: "tinyint" },
+  string: { arrow: () => new arrow.Utf8(), sql: "string" },
+  number: { arrow: () => new arrow.Float64(), sql: "double" },
+  boolean: { arrow: () => new arrow.Int8(), sql: "tinyint" },
 } as const;
 
 function checkedKey(key: string): string {
@@ -83,8 +84,8 @@ export function readLayout(schema: Schema): TableLayout {
 }
 
 function attributeType(type: DataType): AttributeType {
-  if (DataType.isUtf8(type)) return "string";
-  return DataType.isInt(type) ? "boolean" : "number";
+  if (arrow.DataType.isUtf8(type)) return "string";
+  return arrow.DataType.isInt(type) ? "boolean" : "number";
 }
 
 /** Attributes of `wanted` that the table has no column for. Throws `conflict` where it has one of another type. */
