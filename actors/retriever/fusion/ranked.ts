@@ -15,6 +15,9 @@ export interface RankedList {
   readonly weight: number;
 }
 
+/** Below 0 where the id of `a` comes first; an index may know that without reading ids. */
+export type CompareCandidates = (a: IndexCandidate, b: IndexCandidate) => number;
+
 export interface FusedChunk {
   readonly chunk: IndexCandidate;
   /** What fusion made of the lists' scores. */
@@ -54,6 +57,7 @@ export function cleanCandidates(candidates: readonly IndexCandidate[]): {
 export function fuse(
   lists: readonly RankedList[],
   contribution: (list: RankedList, listIndex: number, rank: number, score: number) => number,
+  compare: CompareCandidates,
 ): readonly FusedChunk[] {
   const chunks = new Map<ChunkKey, { chunk: IndexCandidate; fused: number; ranks: number[]; raw: number[] }>();
   // In plan order, never in the order of completion: float addition is not associative, so near ties would flip.
@@ -70,14 +74,10 @@ export function fuse(
       entry.raw[listIndex] = candidate.score;
     }
   }
-  return [...chunks.values()].sort(bestFirst);
+  // Falling score, equal scores by id, so that results can be reproduced.
+  return [...chunks.values()].sort((a, b) => b.fused - a.fused || compare(a.chunk, b.chunk));
 }
 
-/** Falling score, equal scores by id, so that results can be reproduced. */
-function bestFirst(a: FusedChunk, b: FusedChunk): number {
-  return b.fused - a.fused || compareIds(a.chunk, b.chunk);
-}
-
-function compareIds(a: { readonly id: string }, b: { readonly id: string }): number {
+export const compareIds: CompareCandidates = (a, b) => {
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
-}
+};

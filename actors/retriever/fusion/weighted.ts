@@ -1,4 +1,4 @@
-import { type FusedChunk, fuse, type RankedList } from "./ranked.ts";
+import { type CompareCandidates, compareIds, type FusedChunk, fuse, type RankedList } from "./ranked.ts";
 
 /**
  * Weighted sum of min-max scores: score(d) = sum over lists of weight x (s(d) - min) / (max - min).
@@ -7,12 +7,13 @@ import { type FusedChunk, fuse, type RankedList } from "./ranked.ts";
  * @param lists in plan order, each best first
  * @returns best first, equal scores by id; in 0..1 when the weights add up to 1
  */
-export function weightedFusion(lists: readonly RankedList[]): readonly FusedChunk[] {
+export function weightedFusion(lists: readonly RankedList[], compare: CompareCandidates = compareIds): readonly FusedChunk[] {
   const bounds = lists.map(scoreBounds);
-  return fuse(lists, (list, listIndex, _rank, score) => {
+  const contribution = (list: RankedList, listIndex: number, _rank: number, score: number): number => {
     const { min, max } = bounds[listIndex] ?? { min: 0, max: 0 };
     return list.weight * (max === min ? 1 : (score - min) / (max - min));
-  });
+  };
+  return fuse(lists, contribution, compare);
 }
 
 /** Least and greatest score of a list; both 0 when it is empty. */

@@ -1,10 +1,14 @@
 import type { SearchOptions } from "../../vector_store/vector_store.ts";
-import type { IndexCandidate } from "../fusion/ranked.ts";
+import type { CompareCandidates, IndexCandidate } from "../fusion/ranked.ts";
 import type { ReadyPassage } from "./passage.ts";
 
 /** An index that answers from memory returns the value itself: a warm query then waits for nothing. */
 export type MaybePromise<Value> = Value | Promise<Value>;
 
+/**
+ * `store`: each search is a call that may wait. `resident`: every method below that may return a value does, so that a
+ * query's searches, ranking and passages are one turn, in which nothing changes.
+ */
 export type IndexKind = "store" | "resident";
 
 /**
@@ -21,6 +25,8 @@ export interface RetrievalIndex {
   readonly ageMs: number;
   /** Opens what a first search would have to open. */
   warm(signal: AbortSignal): Promise<void>;
+  /** The order of ids, for equal scores. */
+  readonly compare: CompareCandidates;
   /** At most `options.limit` candidates by cosine, best first, equal scores by id. */
   searchVector(vector: Float32Array, options: SearchOptions, signal: AbortSignal): MaybePromise<readonly IndexCandidate[]>;
   /** At most `options.limit` candidates by BM25, best first, equal scores by id. */

@@ -1,5 +1,5 @@
 import type { Candidate, IndexName, LexicalIndex, SearchOptions, VectorStore } from "../../vector_store/vector_store.ts";
-import type { IndexCandidate } from "../fusion/ranked.ts";
+import { compareIds, type IndexCandidate } from "../fusion/ranked.ts";
 import { ByteCache } from "./byte_cache.ts";
 import type { MaybePromise, RetrievalIndex } from "./index.ts";
 import { type ReadyPassage, readyPassage } from "./passage.ts";
@@ -22,6 +22,7 @@ export interface StoreIndexOptions {
 export class StoreIndex implements RetrievalIndex {
   readonly kind = "store";
   readonly ageMs = 0;
+  readonly compare = compareIds;
   readonly #options: StoreIndexOptions;
   readonly #passages: ByteCache<ReadyPassage>;
   #indexVersion: number;

@@ -3,9 +3,8 @@ import type { RetrievalIndex } from "../index/index.ts";
 import type { EncodedAnswer } from "../search.ts";
 import { encodeHits } from "./answer.ts";
 import { Deadline } from "./deadline.ts";
-import { fetchHits } from "./fetch.ts";
-import { refine } from "./refine.ts";
-import { retrieve } from "./retrieve.ts";
+import { find } from "./find.ts";
+import { completeHits } from "./parents.ts";
 import { type PipelineParts, type PreparedSearch, SearchContext } from "./search_context.ts";
 
 export interface PipelineAnswer {
@@ -38,13 +37,10 @@ export async function runPipeline(
   }
   context.took("queue", search.receivedMs);
 
-  const answers = await retrieve(context);
-  let startedMs = clock.monotonicMs();
-  const ranking = refine(context, answers);
-  context.took("fuse", startedMs);
-  const hits = await fetchHits(context, ranking);
-  startedMs = clock.monotonicMs();
-  const encoded = encodeHits(hits, ranking, request.include);
+  const found = await find(context);
+  const hits = await completeHits(context, found);
+  const startedMs = clock.monotonicMs();
+  const encoded = encodeHits(hits, found.ranking, request.include);
   context.took("encode", startedMs);
   context.took("total", search.receivedMs);
 

@@ -1,4 +1,4 @@
-import { type FusedChunk, fuse, type RankedList } from "../fusion/ranked.ts";
+import type { FusedChunk, RankedList } from "../fusion/ranked.ts";
 import { greatestReciprocalRank, reciprocalRankFusion } from "../fusion/reciprocal_rank.ts";
 import { normalizedScore } from "../fusion/score.ts";
 import { scoreBounds, weightedFusion } from "../fusion/weighted.ts";
@@ -50,6 +50,7 @@ function rank(
   answers: readonly BranchAnswer[],
 ): { readonly fused: readonly FusedChunk[]; readonly scoreType: ScoreType; readonly greatest: number } {
   const { fusion } = context.search.plan;
+  const { compare } = context.index;
   const [first] = answers;
   if (fusion === null || answers.length === 1) {
     const branch = first?.branch ?? "bm25";
@@ -57,14 +58,14 @@ function rank(
   }
   if (fusion.type === "weighted") {
     const weights: Readonly<Record<BranchName, number>> = { vector: fusion.alpha, bm25: 1 - fusion.alpha };
-    return { fused: weightedFusion(lists(answers, weights)), scoreType: "weighted", greatest: 1 };
+    return { fused: weightedFusion(lists(answers, weights), compare), scoreType: "weighted", greatest: 1 };
   }
   const ranked = lists(answers, fusion.weights);
   const greatest = greatestReciprocalRank(
     ranked.map(({ weight }) => weight),
     fusion.k,
   );
-  return { fused: reciprocalRankFusion(ranked, fusion.k), scoreType: "rrf", greatest };
+  return { fused: reciprocalRankFusion(ranked, fusion.k, compare), scoreType: "rrf", greatest };
 }
 
 function lists(answers: readonly BranchAnswer[], weights: Readonly<Record<BranchName, number>>): readonly RankedList[] {
@@ -73,7 +74,7 @@ function lists(answers: readonly BranchAnswer[], weights: Readonly<Record<Branch
 
 /** A branch that stands alone ranks by its own scores. */
 function ownOrder(candidates: BranchAnswer["candidates"]): readonly FusedChunk[] {
-  return fuse([{ candidates, weight: 1 }], (_list, _listIndex, _rank, score) => score);
+  return candidates.map((chunk, position) => ({ chunk, fused: chunk.score, ranks: [position + 1], raw: [chunk.score] }));
 }
 
 function explainRanking(

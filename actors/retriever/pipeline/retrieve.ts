@@ -15,6 +15,9 @@ export interface BranchAnswer {
   readonly isBlank: boolean;
 }
 
+/** What became of the query's text in the model: a vector, or null where it knows no word of it. */
+export type Embedded = { readonly ok: true; readonly vector: Float32Array | null } | { readonly ok: false; readonly error: KennelError };
+
 const ROLE_OF: Readonly<Record<BranchName | "embed", Role>> = { embed: "embedding", vector: "vector_store", bm25: "lexical_index" };
 
 /**
@@ -24,18 +27,58 @@ const ROLE_OF: Readonly<Record<BranchName | "embed", Role>> = { embed: "embeddin
  * @throws KennelError the first branch's error when none has answered, nor the one that could stand in
  */
 export async function retrieve(context: SearchContext): Promise<readonly BranchAnswer[]> {
-  const { branches, fallback } = context.search.plan;
-  const runs = branches.map((branch) => new BranchRun(context, branch));
+  const runs = context.search.plan.branches.map((branch) => new BranchRun(context, branch, null));
   const answers = await settle(context, runs);
-  // Without a known word the words themselves are all there is to search by.
-  if (fallback !== null && answers.every(({ isBlank }) => isBlank)) {
-    const standIn = new BranchRun(context, fallback);
-    const stood = await settle(context, [standIn]);
-    if (stood.length > 0) return stood;
-    runs.push(standIn);
+  const standIn = standInFor(context, answers, null);
+  if (standIn === null) return atLeastOne(answers, runs);
+  const stood = await settle(context, [standIn]);
+  return atLeastOne(stood.length > 0 ? stood : answers, [...runs, standIn]);
+}
+
+/** The same over an index that answers at once, when the query's text has been embedded: within one turn. */
+export function retrieveAtOnce(context: SearchContext, embedded: Embedded | null): readonly BranchAnswer[] {
+  const runs = context.search.plan.branches.map((branch) => new BranchRun(context, branch, embedded));
+  const answers = present(runs.map((run) => run.startAtOnce()));
+  const standIn = standInFor(context, answers, embedded);
+  if (standIn === null) return atLeastOne(answers, runs);
+  const stood = present([standIn.startAtOnce()]);
+  return atLeastOne(stood.length > 0 ? stood : answers, [...runs, standIn]);
+}
+
+/** Phase 3 alone. Null: the plan needs no embedding. Never rejects. */
+export async function embedQuery(context: SearchContext): Promise<Embedded | null> {
+  const { plan, request } = context.search;
+  if (request.vector !== null || !plan.branches.includes("vector")) return null;
+  try {
+    return { ok: true, vector: await embed(context, context.signal) };
+  } catch (thrown) {
+    return { ok: false, error: toKennelError(thrown) };
   }
+}
+
+async function embed({ parts, deadline, search, took }: SearchContext, signal: AbortSignal): Promise<Float32Array | null> {
+  const startedMs = parts.clock.monotonicMs();
+  const query = search.request.query ?? "";
+  const [vector] = await within(parts.clock, deadline.share(parts.limits.embedShare), signal, (limited) =>
+    parts.model.embed([query], "query", limited),
+  );
+  took("embed", startedMs);
+  return vector ?? null;
+}
+
+/** Without a known word the words themselves are all there is to search by; without an answer anything is better. */
+function standInFor(context: SearchContext, answers: readonly BranchAnswer[], embedded: Embedded | null): BranchRun | null {
+  const { fallback } = context.search.plan;
+  return fallback !== null && answers.every(({ isBlank }) => isBlank) ? new BranchRun(context, fallback, embedded) : null;
+}
+
+function atLeastOne(answers: readonly BranchAnswer[], runs: readonly BranchRun[]): readonly BranchAnswer[] {
   if (answers.length > 0) return answers;
   throw runs.find(({ error }) => error !== null)?.error ?? kennelError("unavailable");
+}
+
+function present(answers: readonly (BranchAnswer | null)[]): readonly BranchAnswer[] {
+  return answers.filter((answer) => answer !== null);
 }
 
 /** Waits for the branches. As soon as one has answered, the others' time is cut to what they usually need. */
@@ -45,8 +88,7 @@ async function settle(context: SearchContext, runs: readonly BranchRun[]): Promi
     if (answer !== null) for (const run of runs) if (run.branch !== answer.branch) run.hurry(patienceMs(context, run.branch));
     return answer;
   };
-  const settled = runs.length === 1 ? [await started[0]] : await Promise.all(started.map(async (answer) => hurryOthers(await answer)));
-  return settled.filter((answer): answer is BranchAnswer => answer !== null && answer !== undefined);
+  return present(await Promise.all(started.map(async (answer) => hurryOthers(await answer))));
 }
 
 function patienceMs({ parts: { times, limits } }: SearchContext, branch: BranchName): number {
@@ -58,23 +100,26 @@ function patienceMs({ parts: { times, limits } }: SearchContext, branch: BranchN
 class BranchRun {
   readonly branch: BranchName;
   readonly #context: SearchContext;
-  readonly #limit: TimeLimit;
+  /** The query's text was embedded before; null: the branch sees to it. */
+  readonly #embedded: Embedded | null;
+  #limit: TimeLimit | null = null;
   #stage: BranchName | "embed";
   #isEnded = false;
   error: KennelError | null = null;
 
-  constructor(context: SearchContext, branch: BranchName) {
-    const { clock, limits } = context.parts;
+  constructor(context: SearchContext, branch: BranchName, embedded: Embedded | null) {
     this.branch = branch;
     this.#context = context;
+    this.#embedded = embedded;
     this.#stage = branch;
-    this.#limit = new TimeLimit(clock, context.deadline.share(limits.retrieveShare), context.signal);
   }
 
   /** Null: it failed; `error` and the context know why. */
   start(): MaybePromise<BranchAnswer | null> {
+    const { parts, deadline, signal } = this.#context;
+    this.#limit = new TimeLimit(parts.clock, deadline.share(parts.limits.retrieveShare), signal);
     try {
-      const found = this.#limit.run((signal) => (this.branch === "bm25" ? this.#searchText(signal) : this.#searchVector(signal)));
+      const found = this.#limit.run((limited) => this.#find(limited));
       if (!(found instanceof Promise)) return this.#answer(found);
       return found.then(
         (candidates) => this.#answer(candidates),
@@ -85,34 +130,41 @@ class BranchRun {
     }
   }
 
+  startAtOnce(): BranchAnswer | null {
+    try {
+      const found = this.#find(this.#context.signal);
+      if (found instanceof Promise) throw new TypeError("An index that answers at once has made its caller wait");
+      return this.#answer(found);
+    } catch (thrown) {
+      return this.#fail(thrown);
+    }
+  }
+
   hurry(limitMs: number): void {
-    if (!this.#isEnded) this.#limit.shorten(limitMs);
-  }
-
-  #searchText(signal: AbortSignal): MaybePromise<readonly IndexCandidate[] | null> {
-    const { index, search } = this.#context;
-    return this.#timed(() => index.searchText(search.request.query ?? "", this.#options(), signal));
-  }
-
-  #searchVector(signal: AbortSignal): MaybePromise<readonly IndexCandidate[] | null> {
-    const { index, search } = this.#context;
-    const own = search.request.vector;
-    return own === null ? this.#embedAndSearch(signal) : this.#timed(() => index.searchVector(own, this.#options(), signal));
+    if (!this.#isEnded) this.#limit?.shorten(limitMs);
   }
 
   /** Null: the model knows no word of the query. */
-  async #embedAndSearch(signal: AbortSignal): Promise<readonly IndexCandidate[] | null> {
-    const { parts, deadline, search, index } = this.#context;
+  #find(signal: AbortSignal): MaybePromise<readonly IndexCandidate[] | null> {
+    const { index, search } = this.#context;
+    if (this.branch === "bm25") return this.#timed(() => index.searchText(search.request.query ?? "", this.#options(), signal));
+    if (search.request.vector !== null) return this.#near(search.request.vector, signal);
+    if (this.#embedded === null) return this.#embedAndFind(signal);
     this.#stage = "embed";
-    const startedMs = parts.clock.monotonicMs();
-    const query = search.request.query ?? "";
-    const [vector] = await within(parts.clock, deadline.share(parts.limits.embedShare), signal, (limited) =>
-      parts.model.embed([query], "query", limited),
-    );
-    this.#context.took("embed", startedMs);
+    if (!this.#embedded.ok) throw this.#embedded.error;
     this.#stage = "vector";
-    if (vector === null || vector === undefined) return null;
-    return this.#timed(() => index.searchVector(vector, this.#options(), signal));
+    return this.#embedded.vector === null ? null : this.#near(this.#embedded.vector, signal);
+  }
+
+  async #embedAndFind(signal: AbortSignal): Promise<readonly IndexCandidate[] | null> {
+    this.#stage = "embed";
+    const vector = await embed(this.#context, signal);
+    this.#stage = "vector";
+    return vector === null ? null : this.#near(vector, signal);
+  }
+
+  #near(vector: Float32Array, signal: AbortSignal): MaybePromise<readonly IndexCandidate[]> {
+    return this.#timed(() => this.#context.index.searchVector(vector, this.#options(), signal));
   }
 
   #timed(work: () => MaybePromise<readonly IndexCandidate[]>): MaybePromise<readonly IndexCandidate[]> {
@@ -132,9 +184,11 @@ class BranchRun {
 
   #answer(found: readonly IndexCandidate[] | null): BranchAnswer {
     this.#isEnded = true;
-    const { clean, dropped } = cleanCandidates(found ?? []);
-    if (dropped > 0) this.#context.parts.metrics.count("candidate_dropped", dropped);
-    if (this.#context.search.request.explain) this.#context.explain[this.branch] = { candidates: clean.length, dropped };
+    const { index, parts, search, explain } = this.#context;
+    // Our own index's lists are what they should be; a store's may be anything.
+    const { clean, dropped } = index.kind === "resident" ? { clean: found ?? [], dropped: 0 } : cleanCandidates(found ?? []);
+    if (dropped > 0) parts.metrics.count("candidate_dropped", dropped);
+    if (search.request.explain) explain[this.branch] = { candidates: clean.length, dropped };
     return { branch: this.branch, candidates: clean, isBlank: found === null };
   }
 

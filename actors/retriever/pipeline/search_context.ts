@@ -80,11 +80,11 @@ export class SearchContext {
   }
 
   /** Notes what a phase took since `startedMs`. */
-  took(phase: Phase, startedMs: number): void {
+  readonly took = (phase: Phase, startedMs: number): void => {
     const durationMs = this.parts.clock.monotonicMs() - startedMs;
     this.timings[phase] = durationMs;
     this.parts.times.note(phase, durationMs);
-  }
+  };
 
   /** Reports a stage that did not do its part. A stage and reason that stand already are not repeated: reasons are a set. */
   degrade(stage: string, reason: KennelError["code"] | "skipped_for_deadline", role: Role): void {

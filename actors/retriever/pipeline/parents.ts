@@ -2,27 +2,19 @@ import { toKennelError } from "../../../runtime/errors.ts";
 import { readyText } from "../index/passage.ts";
 import type { ReadyHit } from "./answer.ts";
 import { within } from "./deadline.ts";
-import type { RankedHit, Ranking } from "./refine.ts";
+import type { Found } from "./find.ts";
+import type { RankedHit } from "./refine.ts";
 import type { SearchContext } from "./search_context.ts";
 
-/** The hits' passages, and their parents' where the strategy wants them. A hit whose passage has gone meanwhile is left out. */
-export async function fetchHits(context: SearchContext, ranking: Ranking): Promise<readonly ReadyHit[]> {
-  const { hits } = ranking;
-  if (hits.length === 0) return [];
-  const parents = context.search.plan.groupBy === "parent" ? fetchParents(context, hits) : null;
-  const startedMs = context.parts.clock.monotonicMs();
-  const chunks = hits.map(({ fused }) => fused.chunk);
-  const found = within(context.parts.clock, context.deadline.remainingMs, context.signal, (signal) =>
-    context.index.passages(chunks, signal),
-  );
-  const passages = found instanceof Promise ? await found : found;
-  context.took("fetch", startedMs);
-  const texts = await parents;
+/** Hits with what they show: their own passages, or their parents' where the strategy wants them. Who has gone meanwhile is left out. */
+export async function completeHits(context: SearchContext, { ranking: { hits }, passages }: Found): Promise<readonly ReadyHit[]> {
+  const texts = context.search.plan.groupBy === "parent" ? await fetchParents(context, hits) : null;
   const ready: ReadyHit[] = [];
   for (const [position, hit] of hits.entries()) {
     const passage = passages[position];
     if (passage === null || passage === undefined) continue;
-    ready.push({ hit, passage, parentText: texts?.get(hit.fused.chunk.parentId ?? "") ?? null });
+    const parentId = texts === null ? null : hit.fused.chunk.parentId;
+    ready.push({ hit, passage, parentText: parentId === null ? null : (texts?.get(parentId) ?? null) });
   }
   if (ready.length < hits.length) context.parts.metrics.count("passage_gone", hits.length - ready.length);
   return ready;
@@ -44,7 +36,7 @@ async function fetchParents(context: SearchContext, hits: readonly RankedHit[]):
     else texts.set(id, known);
   }
   if (lacking.length === 0) return texts;
-  if ((times.p95("parents") ?? 0) > context.deadline.remainingMs - (times.p95("fetch") ?? 0)) {
+  if ((times.p95("parents") ?? 0) > context.deadline.remainingMs) {
     context.degrade("parents", "skipped_for_deadline", "document_store");
     return texts;
   }
