@@ -16,7 +16,7 @@ async function run(context: BenchContext): Promise<Report> {
   const load = startSideProcess(new URL("./harness/load.ts", import.meta.url));
   try {
     context.progress("loading the collection that is searched");
-    await kennel.call("PUT", `/v1/collections/${SEARCHED}`, {});
+    for (const name of [SEARCHED, "alone", "beside"]) await kennel.call("PUT", `/v1/collections/${name}`, {});
     await kennel.ingest(SEARCHED, documents);
     const search: LoadCommand = {
       port: kennel.port,

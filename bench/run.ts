@@ -74,17 +74,21 @@ function showProgress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K${text}`);
 }
 
-function printFigures(title: string, figures: readonly Figure[]): void {
+/** @param withBounds false for the quick mode, whose sizes are not those that the bounds are for */
+function printFigures(title: string, figures: readonly Figure[], withBounds: boolean): void {
   process.stdout.write(`\n${title}\n`);
   const width = Math.max(...figures.map(({ name }) => name.length));
   for (const figure of figures) {
-    const { name, value, unit, bound } = figure;
-    const verdict =
-      bound === null
-        ? ""
-        : `  ${holds(figure) ? "holds" : "MISSED"}: ${bound.kind === "at_most" ? "at most" : "at least"} ${format(bound.value)}`;
+    const { name, value, unit } = figure;
+    const verdict = withBounds ? verdictOf(figure) : "";
     process.stdout.write(`  ${name.padEnd(width)}  ${format(value).padStart(10)} ${unit}${verdict}\n`);
   }
+}
+
+function verdictOf(figure: Figure): string {
+  if (figure.bound === null) return "";
+  const bound = `${figure.bound.kind === "at_most" ? "at most" : "at least"} ${format(figure.bound.value)}`;
+  return `  ${holds(figure) ? "holds" : "MISSED"}: ${bound}`;
 }
 
 function machine(): unknown {
@@ -108,7 +112,7 @@ for (const benchmark of options.chosen) {
   if (interrupt.signal.aborted) break;
   try {
     const report = await runBenchmark(benchmark, options, interrupt.signal);
-    printFigures(benchmark.title, report.figures);
+    printFigures(benchmark.title, report.figures, !options.isQuick);
     const written = { ...report, plots: undefined, isQuick: options.isQuick, machine: machine() };
     await writeFile(join(OUT, `${benchmark.name}.json`), `${JSON.stringify(written, null, 2)}\n`);
     for (const [name, svg] of Object.entries(report.plots ?? {})) await writeFile(join(OUT, `${name}.svg`), svg);

@@ -40,9 +40,10 @@ export async function startKennelServer(
       KENNEL_HTTP_PORT: String(port),
       KENNEL_LOG_LEVEL: "error",
       KENNEL_LOAD_DOCUMENTATION: "false",
+      KENNEL_DRAIN_GRACE_MS: "0", // nothing is balanced over it, so nothing arrives while it drains
       ...environment,
     },
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", "ignore", "inherit"],
   });
   const ended = exitOf(child);
   const stop = async () => {
