@@ -27,7 +27,7 @@ import { localTransport } from "../transport/local.ts";
 import { startCore } from "./core.ts";
 import { loadDocumentation } from "./documentation.ts";
 import { nodeName, runtimeName, VERSION } from "./identity.ts";
-import { COLLECTION_DEFAULTS } from "./options.ts";
+import { COLLECTION_CHOICES, COLLECTION_DEFAULTS } from "./options.ts";
 import { DATABASE_FILE, type Services, superviseServices } from "./services.ts";
 import { NodeStatus } from "./status.ts";
 
@@ -107,6 +107,7 @@ async function buildNode(config: Config, { clock, random }: NodeEnvironment, end
     random,
     limits: config.http,
     defaults: COLLECTION_DEFAULTS,
+    choices: COLLECTION_CHOICES,
     corsOrigins: config.http.corsOrigins,
     version: VERSION,
   });

@@ -1,6 +1,7 @@
 import { STATIC_MODEL_FACTS } from "../actors/embedding/static/static_model.ts";
+import { ANALYZED_LANGUAGES } from "../actors/retriever/index/resident/analyzer.ts";
 import type { RegistryOptions } from "../actors/retriever/registry/options.ts";
-import type { CollectionDefaults } from "../bridge/schema/collections.ts";
+import type { CollectionChoices, CollectionDefaults } from "../bridge/schema/collections.ts";
 import type { Config } from "../config/schema.ts";
 
 /** Sweeps, waits and buffers of the registry that nobody has had a reason to set. */
@@ -28,6 +29,12 @@ export const COLLECTION_DEFAULTS: CollectionDefaults = {
   pool: 1,
   ttlSeconds: null,
   allowDegraded: true,
+};
+
+/** What the settings of a collection may name on this node. */
+export const COLLECTION_CHOICES: CollectionChoices = {
+  languages: ["none", ...ANALYZED_LANGUAGES],
+  embeddings: [STATIC_MODEL_FACTS.name],
 };
 
 export function registryOptions(config: Config): RegistryOptions {

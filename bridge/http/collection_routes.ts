@@ -1,6 +1,7 @@
 import type { CollectionRecord } from "../../actors/document_store/document_store.ts";
 import { kennelError } from "../../runtime/errors.ts";
 import {
+  type CollectionChoices,
   type CollectionDefaults,
   collectionSchema,
   collectionSettingsSchema,
@@ -26,6 +27,7 @@ interface Parts {
   readonly catalog: CollectionCatalog;
   readonly registry: RetrieverPool;
   readonly defaults: CollectionDefaults;
+  readonly choices: CollectionChoices;
   readonly limits: BridgeLimits;
 }
 
@@ -90,7 +92,7 @@ function listCollections({ catalog, limits }: Parts): Route {
   };
 }
 
-function putCollection({ catalog, defaults, limits }: Parts): Route {
+function putCollection({ catalog, defaults, choices, limits }: Parts): Route {
   const example = { language: "english", attributes: { lang: "string" } };
   return {
     method: "PUT",
@@ -113,7 +115,7 @@ function putCollection({ catalog, defaults, limits }: Parts): Route {
     async handle(exchange) {
       const name = exchange.name("collection");
       exchange.refuseQuery();
-      const settings = parseCollectionSettings(await exchange.optionalJson(), defaults);
+      const settings = parseCollectionSettings(await exchange.optionalJson(), defaults, choices);
       const { record, outcome } = await catalog.put(name, settings, exchange.signal);
       const isNew = outcome === "created";
       return json(

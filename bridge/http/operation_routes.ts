@@ -19,8 +19,14 @@ const FRESH = { "cache-control": "no-store" } as const;
 const EXAMPLE_STATUS = {
   node: "kennel-1",
   version: "0.1.0",
+  readiness: "ok",
   mode: "full",
-  uptime_s: 86.4,
+  forced_mode: null,
+  uptime_s: 86,
+  collections: 3,
+  retrievers: { active: 1, max_active: 256, bytes: 4_194_304, answers: { hits: 12, misses: 30, entries: 30, bytes: 65_536 }, computing: 0 },
+  event_loop_lag_ms: { p50: 0.4, p99: 3.1 },
+  memory_bytes: 181_403_648,
   children: [
     {
       path: "kennel/retrievers/docs",
@@ -33,11 +39,13 @@ const EXAMPLE_STATUS = {
       mailbox: { depth: 0, capacity: 1_000, oldest_ms: 0 },
       in_flight: 1,
       latency_ms: { p50: 1.8, p95: 3.1, p99: 4.4 },
+      counts: { ok: 42, failed: 0, slow: 0, expired: 0, cancelled: 0, rejected: 0 },
       next_probe_at: null,
       last_error: null,
       children: [],
     },
   ],
+  events: [{ at: "2026-01-05T09:30:00.000Z", path: "kennel-1/retrievers/docs", event: "ready", detail: null }],
 };
 
 export function operationRoutes(parts: Parts): readonly Route[] {

@@ -13,7 +13,7 @@ import { ERROR_TABLE, type KennelError, kennelError, toKennelError } from "../..
 import type { Random } from "../../runtime/random.ts";
 import type { Logger } from "../../telemetry/logs.ts";
 import type { Transport } from "../../transport/transport.ts";
-import type { CollectionDefaults } from "../schema/collections.ts";
+import type { CollectionChoices, CollectionDefaults } from "../schema/collections.ts";
 import { Admission } from "./admission.ts";
 import { aliasRoutes } from "./alias_routes.ts";
 import type { Answer } from "./answer.ts";
@@ -58,6 +58,8 @@ export interface BridgeParts {
   readonly limits: BridgeLimits;
   /** Settings of collections that leave them out. */
   readonly defaults: CollectionDefaults;
+  /** What those settings may name. */
+  readonly choices: CollectionChoices;
   /** Origins whose pages may call the API; `*`: all. */
   readonly corsOrigins: readonly string[];
   /** Kennel's version, for the OpenAPI document. */

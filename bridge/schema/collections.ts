@@ -2,10 +2,18 @@ import { z } from "zod";
 import type { Chunking, CollectionRecord, CollectionSettings, FusionSettings } from "../../actors/document_store/document_store.ts";
 import { ATTRIBUTE_KEY, type AttributeSchema } from "../../actors/vector_store/filter.ts";
 import { isoTime } from "./times.ts";
-import { refuse, strictObject, validate } from "./validate.ts";
+import { describe, refuse, strictObject, validate } from "./validate.ts";
 
 /** What a collection has where its settings say nothing. */
 export type CollectionDefaults = Omit<CollectionSettings, "attributes">;
+
+/** What this node can do with documents; a collection that asks for something else could never be searched. */
+export interface CollectionChoices {
+  /** Names in English and lower case; `none` among them. */
+  readonly languages: readonly string[];
+  /** Names of embedding models. */
+  readonly embeddings: readonly string[];
+}
 
 const MAX_CHUNK_TOKENS = 8_192;
 const MAX_PARENT_TOKENS = 32_768;
@@ -66,8 +74,10 @@ export const collectionSettingsSchema = strictObject({
 }).meta({ id: "CollectionSettings" });
 
 /** Throws `invalid_request` with the field at fault. */
-export function parseCollectionSettings(body: unknown, defaults: CollectionDefaults): CollectionSettings {
+export function parseCollectionSettings(body: unknown, defaults: CollectionDefaults, choices: CollectionChoices): CollectionSettings {
   const wire = validate(collectionSettingsSchema, body);
+  refuseOther("language", wire.language, choices.languages);
+  refuseOther("embedding", wire.embedding, choices.embeddings);
   return {
     language: wire.language ?? defaults.language,
     embedding: wire.embedding ?? defaults.embedding,
@@ -81,6 +91,10 @@ export function parseCollectionSettings(body: unknown, defaults: CollectionDefau
     ttlSeconds: wire.ttl_seconds === undefined ? defaults.ttlSeconds : wire.ttl_seconds,
     allowDegraded: wire.allow_degraded ?? defaults.allowDegraded,
   };
+}
+
+function refuseOther(param: string, given: string | undefined, allowed: readonly string[]): void {
+  if (given !== undefined && !allowed.includes(given)) throw refuse(param, `is ${describe(given)}`, allowed.join(", "));
 }
 
 type WireChunking = NonNullable<z.output<typeof collectionSettingsSchema>["chunking"]>;

@@ -183,6 +183,8 @@ test("A form names the part at fault", async () => {
 test("Settings of a collection name the one at fault", () =>
   refusesAll("PUT", "/v1/collections/other", [
     ["an unknown setting", { shards: 2 }, "shards"],
+    ["a language nobody analyses", { language: "klingon" }, "language"],
+    ["a model that the node lacks", { embedding: "openai:other" }, "embedding"],
     ["a language in capitals", { language: "English" }, "language"],
     ["a path as model", { embedding: "../../x y" }, "embedding"],
     ["too small chunks", { chunking: { max_tokens: 1 } }, "chunking.max_tokens"],

@@ -281,6 +281,7 @@ export async function startTestServer(changes: Partial<BridgeParts> = {}): Promi
     random: seededRandom(7),
     limits: TEST_LIMITS,
     defaults: TEST_DEFAULTS,
+    choices: { languages: ["none", "english", "german"], embeddings: ["static-minilm-256", "other"] },
     corsOrigins: ["https://app.example.com"],
     version: "0.0.0",
     ...changes,
