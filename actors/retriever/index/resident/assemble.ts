@@ -3,9 +3,9 @@
 // Invariants:
 //   A1. Rows of the new image stand in the order of their ids; each id once.
 //   A2. Base rows keep their order, so a base posting list stays sorted when its rows are renumbered.
-//   A3. Impacts are made anew from counts and lengths with the new average length.
+//   A3. Impacts are made anew from counts and lengths with the new average length; the old impacts hold the old counts.
 import type { AttributeType, AttributeValue } from "../../../vector_store/filter.ts";
-import { quantizedImpact } from "./bm25.ts";
+import { countOfImpact, quantizedImpact } from "./bm25.ts";
 import { CELL_BYTES, type ColumnSpec } from "./columns.ts";
 import { type ImageColumn, ImageReader, type IndexImage, paddedRows, readTerms, SECTIONS, type Section, vectorsOf } from "./image.ts";
 import { aligned, allocateMemory, bytesOf, float32Of, float64Of, int8Of, NO_REGION, type Region, uint32Of } from "./memory.ts";
@@ -93,7 +93,7 @@ function gatherPostings(reader: ImageReader | null, order: RowOrder): Postings {
         added.set(term, list);
       }
       list.rows.push(number);
-      list.counts.push(Math.min(255, row.counts[at] as number));
+      list.counts.push(row.counts[at] as number);
       total++;
     }
   }
@@ -180,7 +180,6 @@ class ImageWriter {
       postingStarts: (this.#terms.length + 1) * 4,
       postingRows: this.#postings.total * 4,
       impacts: this.#postings.total,
-      counts: this.#postings.total,
       lengths: rows * 4,
       terms: termBytes,
       passageStarts: (rows + 1) * 4,
@@ -282,13 +281,11 @@ class ImageWriter {
   #writePostings(memory: WebAssembly.Memory, sections: Record<Section, Region>, averageLength: number): void {
     const starts = uint32Of(memory, sections.postingStarts);
     const rows = uint32Of(memory, sections.postingRows);
-    const counts = bytesOf(memory, sections.counts);
     const impacts = bytesOf(memory, sections.impacts);
     const lengths = uint32Of(memory, sections.lengths);
     let at = 0;
     const put = (row: number, count: number): void => {
       rows[at] = row;
-      counts[at] = count;
       impacts[at] = quantizedImpact(count, lengths[row] as number, averageLength);
       at++;
     };
@@ -306,19 +303,22 @@ class ImageWriter {
     const { fromBase } = this.#order;
     const reader = this.#reader;
     const oldRows = reader === null ? new Uint32Array(0) : uint32Of(reader.image.memory, reader.image.header.sections.postingRows);
-    const oldCounts = reader === null ? new Uint8Array(0) : bytesOf(reader.image.memory, reader.image.header.sections.counts);
+    const oldImpacts = reader === null ? new Uint8Array(0) : bytesOf(reader.image.memory, reader.image.header.sections.impacts);
+    const oldLengths = reader === null ? new Uint32Array(0) : uint32Of(reader.image.memory, reader.image.header.sections.lengths);
+    const oldAverage = reader?.image.header.averageLength ?? 0;
     return (term) => {
       const fresh = added.get(term);
       const number = reader?.termNumbers.get(term);
       let next = 0;
       if (reader !== null && number !== undefined) {
         for (let at = reader.postingStarts[number] as number; at < (reader.postingStarts[number + 1] as number); at++) {
-          const row = fromBase[oldRows[at] as number] as number;
+          const old = oldRows[at] as number;
+          const row = fromBase[old] as number;
           if (row === DROPPED) continue;
           while (fresh !== undefined && next < fresh.rows.length && (fresh.rows[next] as number) < row) {
             put(fresh.rows[next] as number, fresh.counts[next++] as number);
           }
-          put(row, oldCounts[at] as number);
+          put(row, countOfImpact(oldImpacts[at] as number, oldLengths[old] as number, oldAverage));
         }
       }
       while (fresh !== undefined && next < fresh.rows.length) put(fresh.rows[next] as number, fresh.counts[next++] as number);

@@ -53,8 +53,8 @@ export class Base {
   liveRows: number;
   readonly #stride: number;
   readonly #aliveMask: Region;
+  /** f32 a row, all 0 between searches; a vector search borrows it for its estimates, u16 a row. */
   readonly #scores: Region;
-  readonly #estimates: Region;
   readonly #tables: Region;
   readonly #histogram: Region;
   #hitSpace: HitSpace;
@@ -74,7 +74,6 @@ export class Base {
     this.#scores = this.arena.reserve(padded * 4);
     this.query = this.arena.reserve(this.#stride * 2);
     const hasBits = sections.bits.bytes > 0;
-    this.#estimates = this.arena.reserve(hasBits ? padded * 2 : 0);
     this.#tables = this.arena.reserve(hasBits ? this.#stride * 4 : 0);
     this.#histogram = this.arena.reserve(hasBits ? this.#levels * 4 : 0);
     this.#selected = this.arena.reserve(hasBits ? Math.min(rows, MIN_SELECTED) * 4 : 0);
@@ -173,10 +172,11 @@ export class Base {
     const wanted = Math.max(MIN_SELECTED, SELECTED_PER_HIT * limit);
     if (bits.bytes === 0 || wanted > allowed.count / 2) return [null, 0];
     if (this.#selected.bytes < wanted * 4) this.#selected = this.arena.reserve(wanted * 4);
+    const estimates = { offset: this.#scores.offset, bytes: this.#scores.bytes / 2 };
     writeQueryTables(vector, this.#stride, bytesOf(this.arena.memory, this.#tables));
-    this.kernels.estimate(bits.offset, this.rows, this.#stride / 4, this.#tables.offset, this.#estimates.offset);
+    this.kernels.estimate(bits.offset, this.rows, this.#stride / 4, this.#tables.offset, estimates.offset);
     const count = this.kernels.select(
-      this.#estimates.offset,
+      estimates.offset,
       allowed.mask,
       this.rows,
       wanted,
@@ -184,6 +184,7 @@ export class Base {
       this.#histogram.offset,
       this.#selected.offset,
     );
+    bytesOf(this.arena.memory, estimates).fill(0);
     return [this.#selected.offset, count];
   }
 

@@ -10,15 +10,29 @@ const MAX_IMPACT = K1 + 1;
 /** Turns the idf of a term into the weight of its uint8 impacts. */
 export const IMPACT_STEP = MAX_IMPACT / 255;
 
+/** A count above has the impact of this one. */
+const MAX_COUNT = 255;
+
 /** What a term that stands `count` times in a chunk of `length` terms adds to its score, without the idf; 0..2.2. */
-export function impact(count: number, length: number, averageLength: number): number {
+function impact(count: number, length: number, averageLength: number): number {
   const relative = averageLength > 0 ? length / averageLength : 1;
-  return (count * (K1 + 1)) / (count + K1 * (1 - B + B * relative));
+  return (count * MAX_IMPACT) / (count + K1 * (1 - B + B * relative));
 }
 
 /** In steps of `IMPACT_STEP`; at least 1, since a term that stands in a chunk must bring it up. */
 export function quantizedImpact(count: number, length: number, averageLength: number): number {
   return Math.max(1, Math.min(255, Math.round(impact(count, length, averageLength) / IMPACT_STEP)));
+}
+
+/**
+ * The count that a quantised impact was made of: exact while counts stay apart in steps, which they do up to about 12; beyond
+ * it is a count with the same impact. So an index need not keep the counts to be merged.
+ */
+export function countOfImpact(quantized: number, length: number, averageLength: number): number {
+  const relative = averageLength > 0 ? length / averageLength : 1;
+  const value = quantized * IMPACT_STEP;
+  const count = (value * K1 * (1 - B + B * relative)) / (MAX_IMPACT - value);
+  return Math.max(1, Math.min(MAX_COUNT, Math.round(count)));
 }
 
 /** @param chunks in the index  @param found those with the term */

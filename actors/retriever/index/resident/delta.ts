@@ -1,5 +1,5 @@
 import { type Filter, matches } from "../../../vector_store/filter.ts";
-import { impact } from "./bm25.ts";
+import { IMPACT_STEP, quantizedImpact } from "./bm25.ts";
 import type { ScoredRow } from "./hits.ts";
 import type { Kernels } from "./kernels.ts";
 import { bytesOf, float32Of, int8Of, type MemoryArena, NO_REGION, type Region } from "./memory.ts";
@@ -137,16 +137,22 @@ export class Delta {
     return found;
   }
 
-  /** BM25 scores of the rows that have one of at least `floor`, in any order. @param weights idf by term, times its count in the query */
+  /**
+   * BM25 scores of the rows that have one of at least `floor`, in any order; quantised and added up as the kernel does it,
+   * so that the same text scores the same in base and delta.
+   * @param weights idf by term, times its count in the query
+   */
   searchText(weights: ReadonlyMap<string, number>, averageLength: number, floor: number, condition: RowCondition): ScoredRow[] {
     if (this.#liveRows === 0) return [];
     const scores = new Map<number, number>();
     for (const [term, weight] of weights) {
       const postings = this.#postings.get(term);
       if (postings === undefined) continue;
+      const step = Math.fround(weight * IMPACT_STEP);
       for (const [at, row] of postings.rows.entries()) {
         const { length } = this.rows[row] as PreparedRow;
-        scores.set(row, (scores.get(row) ?? 0) + weight * impact(postings.counts[at] as number, length, averageLength));
+        const part = Math.fround(step * quantizedImpact(postings.counts[at] as number, length, averageLength));
+        scores.set(row, Math.fround((scores.get(row) ?? 0) + part));
       }
     }
     const found: ScoredRow[] = [];

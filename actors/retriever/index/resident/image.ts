@@ -39,8 +39,6 @@ export const SECTIONS = [
   "postingRows",
   /** u8 a posting: what the term adds to the row's score, see bm25.ts. */
   "impacts",
-  /** u8 a posting: how often the term stands in the row, 255 at most; what a merge makes new impacts from. */
-  "counts",
   /** u32 a row: terms with repeats. */
   "lengths",
   /** UTF-8, terms in the order of their numbers, `\n` between them. */
