@@ -133,7 +133,7 @@ export const SETTINGS = {
     maxUnpackedBytes: setting(bytes(), 128 * MIB, "All files of one DOCX together, unpacked"),
     maxPages: setting(count(), 2_000, "Pages of one PDF"),
     parseTimeoutMs: setting(milliseconds(600_000), 20_000, "Time that parsing one document may take"),
-    batchDocuments: setting(count(1_000), 256, "Documents indexed in one step"),
+    batchDocuments: setting(count(1_000), 512, "Documents indexed in one step"),
     batchBytes: setting(bytes(), 4 * MIB, "Sources read for one step, about"),
     maxOpenJobs: setting(count(), 1_000, "Jobs that wait or run; beyond it `overloaded`"),
     workers: setting(count(64), 1, "Threads that parse and chunk"),

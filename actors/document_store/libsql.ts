@@ -1,6 +1,8 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { createWorkerPool, type WorkerPool } from "../../runtime/worker_pool.ts";
 import type { DocumentStore } from "./document_store.ts";
+import { toChunkedDocument } from "./libsql/documents.ts";
+import { toIndexedDocument } from "./libsql/jobs.ts";
 import { type Arguments, type Call, OPERATIONS, type Result } from "./libsql/operations.ts";
 import type { StoreThreadData } from "./libsql/store_thread.ts";
 
@@ -76,8 +78,10 @@ function createStore(options: LibsqlOptions, writer: WorkerPool<Call, unknown>, 
     finishJob: (jobId, status, signal) => call("finishJob", [jobId, status], signal),
     pruneJobs: (beforeMs, keep, limit, signal) => call("pruneJobs", [beforeMs, keep, limit], signal),
     pendingDocuments: (jobId, limit, maxBytes, signal) => call("pendingDocuments", [jobId, limit, maxBytes], signal),
-    putChunks: (collection, version, documents, signal) => call("putChunks", [collection, version, documents], signal),
-    markIndexed: (jobId, collection, documents, signal) => call("markIndexed", [jobId, collection, documents], signal),
+    putChunks: (collection, version, documents, signal) =>
+      call("putChunks", [collection, version, documents.map(toChunkedDocument)], signal),
+    markIndexed: (jobId, collection, documents, signal) =>
+      call("markIndexed", [jobId, collection, documents.map(toIndexedDocument)], signal),
     getDocument: (collection, id, signal) => call("getDocument", [collection, id], signal),
     listDocuments: (collection, page, signal) => call("listDocuments", [collection, page], signal),
     matchDocuments: (collection, filter, page, signal) => call("matchDocuments", [collection, filter, page], signal),

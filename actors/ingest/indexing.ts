@@ -89,15 +89,18 @@ export class Indexing {
     await this.#ensureIndex(record, signal);
     const batches = this.#cut(pending);
     let next: Promise<readonly PreparedDocument[]> | null = null;
-    for (const [place, batch] of batches.entries()) {
-      if (shouldStop()) break;
-      const prepared: readonly PreparedDocument[] = await (next ?? this.#prepare(record, batch, signal));
-      const following = batches[place + 1];
-      next = following === undefined ? null : this.#prepare(record, following, signal);
-      next?.catch(() => {}); // it is awaited in the next turn, unless this one fails first
-      await this.#store(jobId, record, prepared, signal);
+    try {
+      for (const [place, batch] of batches.entries()) {
+        if (shouldStop()) break;
+        const prepared: readonly PreparedDocument[] = await (next ?? this.#prepare(record, batch, signal));
+        const following = batches[place + 1];
+        next = following === undefined ? null : this.#prepare(record, following, signal);
+        next?.catch(() => {}); // it is awaited in the next turn, unless this one fails first
+        await this.#index(jobId, record, prepared, signal);
+      }
+    } finally {
+      await next?.catch(() => {}); // I3: nothing of this round goes on after it
     }
-    await next?.catch(() => {});
     return { isFinished: false };
   }
 
@@ -152,17 +155,20 @@ export class Indexing {
     if (this.#changedRows.get(collection) === changed) this.#changedRows.delete(collection);
   }
 
-  #prepare(record: CollectionRecord, batch: readonly SourceDocument[], signal: AbortSignal): Promise<readonly PreparedDocument[]> {
-    const { settings } = record;
-    const model = this.#parts.modelOf(settings.embedding);
-    return this.#timed("prepare", () => this.#parts.preparer.prepare(batch, settings.chunking, model, signal));
-  }
-
-  /** I1 */
-  async #store(jobId: string, record: CollectionRecord, prepared: readonly PreparedDocument[], signal: AbortSignal): Promise<void> {
-    const { documents, vectors, metrics, clock } = this.#parts;
+  /** The first half of a batch: parsed, chunked, embedded, and its chunks in the document store. */
+  async #prepare(record: CollectionRecord, batch: readonly SourceDocument[], signal: AbortSignal): Promise<readonly PreparedDocument[]> {
+    const { preparer, documents, modelOf } = this.#parts;
+    const { chunking, embedding } = record.settings;
+    const prepared = await this.#timed("prepare", () => preparer.prepare(batch, chunking, modelOf(embedding), signal));
     const parsed = prepared.map((document) => document.parsed);
     await this.#timed("store", () => documents.putChunks(record.name, record.version, parsed, signal));
+    return prepared;
+  }
+
+  /** The second half (I1). */
+  async #index(jobId: string, record: CollectionRecord, prepared: readonly PreparedDocument[], signal: AbortSignal): Promise<void> {
+    const { documents, vectors, metrics, clock } = this.#parts;
+    const parsed = prepared.map((document) => document.parsed);
     const rows = prepared.flatMap((document) => toRows(document, clock.wallMs()));
     const ids = parsed.map((document) => document.id);
     await this.#timed("index", () => vectors.replaceDocuments(indexOf(record), ids, rows, signal));

@@ -25,11 +25,13 @@ const COLUMNS = "id, title, url, attributes, principals, content_hash, state, fa
 
 export function getDocument(connection: Connection, collection: string, id: string): DocumentRecord | null {
   const { key } = requireCollection(connection, collection);
-  const row = connection.get<DocumentRow & { readonly text: string | null }>(
-    `SELECT ${COLUMNS}, text FROM documents LEFT JOIN bodies ON document = key WHERE collection = ? AND id = ? AND is_deleting = 0`,
+  const row = connection.get<DocumentRow & { readonly text: string | null; readonly source: Buffer | null }>(
+    `SELECT ${COLUMNS}, text, CASE WHEN text IS NULL AND kind = 'text' THEN source END AS source
+     FROM documents LEFT JOIN bodies ON document = key WHERE collection = ? AND id = ? AND is_deleting = 0`,
     [key, id],
   );
-  return row === undefined ? null : { ...toListed(row), text: row.text ?? "" };
+  if (row === undefined) return null;
+  return { ...toListed(row), text: row.text ?? row.source?.toString("utf8").replaceAll("\u0000", " ") ?? "" };
 }
 
 export function listDocuments(
@@ -74,7 +76,31 @@ export function expiredDocuments(connection: Connection, collection: string, bef
     .map((row) => row.id);
 }
 
-export function putChunks(connection: Connection, collection: string, version: number, documents: readonly ParsedDocument[]): void {
+/** What is kept of a chunk: its passage is cut from the document's text, and only what goes before it is stored. */
+export interface StoredChunk {
+  readonly ordinal: number;
+  readonly parentId: string | null;
+  readonly startOffset: number;
+  readonly endOffset: number;
+  readonly indexPrefix: string;
+}
+
+export type ChunkedDocument = Pick<ParsedDocument, "id" | "contentHash" | "title" | "text" | "parents"> & {
+  readonly chunks: readonly StoredChunk[];
+};
+
+export function toChunkedDocument({ id, contentHash, title, text, parents, chunks }: ParsedDocument): ChunkedDocument {
+  const stored = chunks.map(({ ordinal, parentId, startOffset, endOffset, indexText, text: passage }) => ({
+    ordinal,
+    parentId,
+    startOffset,
+    endOffset,
+    indexPrefix: indexText.endsWith(passage) ? indexText.slice(0, indexText.length - passage.length) : indexText,
+  }));
+  return { id, contentHash, title, text, parents, chunks: stored };
+}
+
+export function putChunks(connection: Connection, collection: string, version: number, documents: readonly ChunkedDocument[]): void {
   connection.transaction(() => {
     const { key: collectionKey } = requireCollection(connection, collection);
     for (const document of documents) {
@@ -86,11 +112,17 @@ export function putChunks(connection: Connection, collection: string, version: n
       if (row === undefined) continue;
       connection.run("DELETE FROM chunks WHERE document = ? AND version = ?", [row.key, version]);
       connection.run("DELETE FROM parents WHERE document = ? AND version = ?", [row.key, version]);
-      connection.run("UPDATE bodies SET text = ? WHERE document = ?", [document.text, row.key]);
+      connection.run("UPDATE documents SET title = ? WHERE key = ? AND title <> ?", [document.title, row.key, document.title]);
+      // A text that was parsed to itself is not stored twice.
+      connection.run("UPDATE bodies SET text = ? WHERE document = ? AND (kind = 'file' OR source <> CAST(? AS BLOB))", [
+        document.text,
+        row.key,
+        document.text,
+      ]);
       for (const chunk of document.chunks) {
         connection.run(
-          "INSERT INTO chunks (document, version, ordinal, parent, start_offset, end_offset, index_text) VALUES (?, ?, ?, ?, ?, ?, ?)",
-          [row.key, version, chunk.ordinal, chunk.parentId, chunk.startOffset, chunk.endOffset, chunk.indexText],
+          "INSERT INTO chunks (document, version, ordinal, parent, start_offset, end_offset, index_prefix) VALUES (?, ?, ?, ?, ?, ?, ?)",
+          [row.key, version, chunk.ordinal, chunk.parentId, chunk.startOffset, chunk.endOffset, chunk.indexPrefix],
         );
       }
       for (const parent of document.parents) {

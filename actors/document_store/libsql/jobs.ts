@@ -188,12 +188,19 @@ export function pendingDocuments(connection: Connection, jobId: string, limit: n
   return documents;
 }
 
+/** All that marking a document as done needs of it. */
+export type IndexedDocument = Pick<ParsedDocument, "id" | "contentHash" | "failure"> & { readonly chunks: number };
+
+export function toIndexedDocument({ id, contentHash, failure, chunks }: ParsedDocument): IndexedDocument {
+  return { id, contentHash, failure, chunks: chunks.length };
+}
+
 export function markIndexed(
   connection: Connection,
   nowMs: number,
   jobId: string,
   collection: string,
-  documents: readonly ParsedDocument[],
+  documents: readonly IndexedDocument[],
 ): number {
   return connection.transaction(() => {
     const { key: collectionKey, index_version: before } = requireCollection(connection, collection);
@@ -209,14 +216,14 @@ export function markIndexed(
       if (row === undefined) continue;
       const state = stateOf(document);
       counts[state] += 1;
-      counts.chunks += document.chunks.length;
-      grownBy += document.chunks.length - row.chunks;
+      counts.chunks += document.chunks;
+      grownBy += document.chunks - row.chunks;
       if (document.failure !== null && failures.length < MAX_FAILURES)
         failures.push({ documentId: document.id, message: document.failure });
       connection.run("UPDATE documents SET state = ?, failure = ?, chunks = ?, job = NULL WHERE key = ?", [
         state,
         document.failure,
-        document.chunks.length,
+        document.chunks,
         row.key,
       ]);
     }
@@ -233,9 +240,9 @@ export function markIndexed(
   });
 }
 
-function stateOf(document: ParsedDocument): "indexed" | "skipped" | "failed" {
+function stateOf(document: IndexedDocument): "indexed" | "skipped" | "failed" {
   if (document.failure !== null) return "failed";
-  return document.chunks.length === 0 ? "skipped" : "indexed";
+  return document.chunks === 0 ? "skipped" : "indexed";
 }
 
 interface PendingRow {
@@ -256,15 +263,13 @@ function putBody(connection: Connection, key: number, document: SourceDocument):
   const { source, vector } = document;
   const bytes = source.kind === "text" ? Buffer.from(source.text, "utf8") : toBuffer(source.bytes);
   const [format, fileName] = source.kind === "text" ? [source.format, ""] : [source.mediaType, source.fileName];
-  const text = source.kind === "text" ? source.text.replaceAll("\u0000", " ") : null;
-  connection.run("INSERT OR REPLACE INTO bodies (document, kind, format, file_name, source, vector, text) VALUES (?, ?, ?, ?, ?, ?, ?)", [
+  connection.run("INSERT OR REPLACE INTO bodies (document, kind, format, file_name, source, vector) VALUES (?, ?, ?, ?, ?, ?)", [
     key,
     source.kind,
     format,
     fileName,
     bytes,
     vector === null ? null : toBuffer(new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength)),
-    text,
   ]);
 }
 

@@ -7,7 +7,13 @@ import * as jobs from "./jobs.ts";
 type Operation = Exclude<keyof DocumentStore, "close">;
 type WithoutSignal<Parameters extends readonly unknown[]> = Parameters extends readonly [...infer Rest, AbortSignal] ? Rest : never;
 
-export type Arguments<Name extends Operation> = WithoutSignal<Parameters<DocumentStore[Name]>>;
+/** Where less travels than the port is given. */
+interface Slimmer {
+  readonly putChunks: readonly [collection: string, version: number, documents: readonly documents.ChunkedDocument[]];
+  readonly markIndexed: readonly [jobId: string, collection: string, documents: readonly jobs.IndexedDocument[]];
+}
+
+export type Arguments<Name extends Operation> = Name extends keyof Slimmer ? Slimmer[Name] : WithoutSignal<Parameters<DocumentStore[Name]>>;
 export type Result<Name extends Operation> = Awaited<ReturnType<DocumentStore[Name]>>;
 
 /** What travels to the thread: the name of a port's method and its arguments. */

@@ -87,7 +87,7 @@ const MIGRATIONS: readonly string[] = [
     parent TEXT,
     start_offset INTEGER NOT NULL,
     end_offset INTEGER NOT NULL,
-    index_text TEXT NOT NULL,
+    index_prefix TEXT NOT NULL,
     PRIMARY KEY (document, version, ordinal)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE parents (
