@@ -20,6 +20,7 @@ test("A supervised embedding model passes texts and purpose through the service,
       return work(model, inner.signal);
     },
     whenReady: async () => undefined,
+    stop: async () => undefined,
   };
   const port = superviseEmbeddingModel(service, model, 700);
   assert.equal([port.name, port.dimensions, port.maxBatch], ["scripted", 1, 4]);
