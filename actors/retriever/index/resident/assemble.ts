@@ -5,12 +5,14 @@
 //   A2. Base rows keep their order, so a base posting list stays sorted when its rows are renumbered.
 //   A3. Impacts are made anew from counts and lengths with the new average length; the old impacts hold the old counts.
 import type { AttributeType, AttributeValue } from "../../../vector_store/filter.ts";
-import { countOfImpact, quantizedImpact } from "./bm25.ts";
+import { quantizedImpact } from "./bm25.ts";
 import { CELL_BYTES, type ColumnSpec } from "./columns.ts";
-import { type ImageColumn, ImageReader, type IndexImage, paddedRows, readTerms, SECTIONS, type Section, vectorsOf } from "./image.ts";
+import { type ImageColumn, ImageReader, type IndexImage, paddedRows, SECTIONS, type Section, vectorsOf } from "./image.ts";
 import { aligned, allocateMemory, bytesOf, float32Of, float64Of, int8Of, NO_REGION, type Region, uint32Of } from "./memory.ts";
-import { compareIds, type PreparedRow } from "./prepared_row.ts";
+import { gatherPostings, type Postings, postingMerger } from "./postings.ts";
+import type { PreparedRow } from "./prepared_row.ts";
 import { bitBytes, strideOf, writeBits } from "./quantization.ts";
+import { DROPPED, orderRows, type RowOrder } from "./row_order.ts";
 
 export interface AssemblyOptions {
   readonly indexVersion: number;
@@ -26,7 +28,6 @@ export interface Base {
   readonly alive: Uint8Array;
 }
 
-const DROPPED = 0xffff_ffff;
 /** Estimates are u16, so more components than this can't be added up. */
 const MAX_BIT_STRIDE = 4_096;
 
@@ -39,80 +40,6 @@ export function assembleImage(base: Base | null, fresh: readonly PreparedRow[], 
   return writer.write();
 }
 
-/** Where every row goes. */
-interface RowOrder {
-  readonly rows: number;
-  /** New number of each base row, or `DROPPED`. */
-  readonly fromBase: Uint32Array;
-  /** Fresh rows in the order of their ids, with their new numbers. */
-  readonly fresh: readonly PreparedRow[];
-  readonly fromFresh: Uint32Array;
-}
-
-function orderRows(reader: ImageReader | null, alive: Uint8Array, unordered: readonly PreparedRow[]): RowOrder {
-  const fresh = [...unordered].sort((left, right) => compareIds(left.id, right.id));
-  const baseRows = reader?.rows ?? 0;
-  const fromBase = new Uint32Array(baseRows);
-  const fromFresh = new Uint32Array(fresh.length);
-  let rows = 0;
-  let nextFresh = 0;
-  // The base is searched for the few fresh rows: to read the names of all of its rows would take longer than all the rest.
-  const places = fresh.map((row) => reader?.lowerBound(row.id) ?? 0);
-  for (let row = 0; row <= baseRows; row++) {
-    while (nextFresh < fresh.length && places[nextFresh] === row) fromFresh[nextFresh++] = rows++;
-    if (row < baseRows) fromBase[row] = alive[row] === 1 ? rows++ : DROPPED;
-  }
-  return { rows, fromBase, fresh, fromFresh };
-}
-
-/** Postings of a term, rows rising. */
-interface TermPostings {
-  readonly term: string;
-  readonly rows: readonly number[];
-  readonly counts: readonly number[];
-}
-
-interface Postings {
-  /** Of the base: views, still with old row numbers. */
-  readonly oldTerms: readonly string[];
-  readonly added: ReadonlyMap<string, TermPostings>;
-  /** Live postings of each old term, added ones not counted. */
-  readonly oldSizes: Uint32Array;
-  readonly total: number;
-}
-
-function gatherPostings(reader: ImageReader | null, order: RowOrder): Postings {
-  const added = new Map<string, { term: string; rows: number[]; counts: number[] }>();
-  let total = 0;
-  for (const [place, row] of order.fresh.entries()) {
-    const number = order.fromFresh[place] as number;
-    for (const [at, term] of row.terms.entries()) {
-      let list = added.get(term);
-      if (list === undefined) {
-        list = { term, rows: [], counts: [] };
-        added.set(term, list);
-      }
-      list.rows.push(number);
-      list.counts.push(row.counts[at] as number);
-      total++;
-    }
-  }
-  const oldTerms = reader === null ? [] : readTerms(reader.image);
-  const oldSizes = new Uint32Array(oldTerms.length);
-  if (reader !== null) {
-    const rows = uint32Of(reader.image.memory, reader.image.header.sections.postingRows);
-    for (let term = 0; term < oldTerms.length; term++) {
-      let size = 0;
-      for (let at = reader.postingStarts[term] as number; at < (reader.postingStarts[term + 1] as number); at++) {
-        if (order.fromBase[rows[at] as number] !== DROPPED) size++;
-      }
-      oldSizes[term] = size;
-      total += size;
-    }
-  }
-  return { oldTerms, added, oldSizes, total };
-}
-
 const encoder = new TextEncoder();
 
 class ImageWriter {
@@ -121,7 +48,6 @@ class ImageWriter {
   readonly #postings: Postings;
   readonly #options: AssemblyOptions;
   readonly #stride: number;
-  readonly #terms: readonly string[];
   #bytes = 0;
 
   constructor(reader: ImageReader | null, order: RowOrder, postings: Postings, options: AssemblyOptions) {
@@ -130,13 +56,10 @@ class ImageWriter {
     this.#postings = postings;
     this.#options = options;
     this.#stride = strideOf(options.dimensions);
-    const kept = postings.oldTerms.filter((term, number) => (postings.oldSizes[number] as number) > 0 || postings.added.has(term));
-    const old = new Set(postings.oldTerms);
-    this.#terms = [...kept, ...[...postings.added.keys()].filter((term) => !old.has(term))];
   }
 
   write(): IndexImage {
-    const terms = encoder.encode(this.#terms.join("\n"));
+    const terms = encoder.encode(this.#postings.terms.join("\n"));
     const sections = this.#plan(terms.length);
     const specs = this.#columnSpecs();
     const columns: ImageColumn[] = specs.map(({ spec, dictionary }) => ({
@@ -177,7 +100,7 @@ class ImageWriter {
       vectors: padded * this.#stride,
       scales: padded * 4,
       bits: hasBits ? bitBytes(rows, this.#stride) : 0,
-      postingStarts: (this.#terms.length + 1) * 4,
+      postingStarts: (this.#postings.terms.length + 1) * 4,
       postingRows: this.#postings.total * 4,
       impacts: this.#postings.total,
       lengths: rows * 4,
@@ -289,40 +212,12 @@ class ImageWriter {
       impacts[at] = quantizedImpact(count, lengths[row] as number, averageLength);
       at++;
     };
-    const merge = this.#postingMerger(put);
-    for (const [number, term] of this.#terms.entries()) {
+    const merge = postingMerger(this.#reader, this.#order, this.#postings, put);
+    for (const [number, term] of this.#postings.terms.entries()) {
       starts[number] = at;
       merge(term);
     }
-    starts[this.#terms.length] = at;
-  }
-
-  /** Puts a term's postings, old and added, in the order of their rows. */
-  #postingMerger(put: (row: number, count: number) => void): (term: string) => void {
-    const { added } = this.#postings;
-    const { fromBase } = this.#order;
-    const reader = this.#reader;
-    const oldRows = reader === null ? new Uint32Array(0) : uint32Of(reader.image.memory, reader.image.header.sections.postingRows);
-    const oldImpacts = reader === null ? new Uint8Array(0) : bytesOf(reader.image.memory, reader.image.header.sections.impacts);
-    const oldLengths = reader === null ? new Uint32Array(0) : uint32Of(reader.image.memory, reader.image.header.sections.lengths);
-    const oldAverage = reader?.image.header.averageLength ?? 0;
-    return (term) => {
-      const fresh = added.get(term);
-      const number = reader?.termNumbers.get(term);
-      let next = 0;
-      if (reader !== null && number !== undefined) {
-        for (let at = reader.postingStarts[number] as number; at < (reader.postingStarts[number + 1] as number); at++) {
-          const old = oldRows[at] as number;
-          const row = fromBase[old] as number;
-          if (row === DROPPED) continue;
-          while (fresh !== undefined && next < fresh.rows.length && (fresh.rows[next] as number) < row) {
-            put(fresh.rows[next] as number, fresh.counts[next++] as number);
-          }
-          put(row, countOfImpact(oldImpacts[at] as number, oldLengths[old] as number, oldAverage));
-        }
-      }
-      while (fresh !== undefined && next < fresh.rows.length) put(fresh.rows[next] as number, fresh.counts[next++] as number);
-    };
+    starts[this.#postings.terms.length] = at;
   }
 
   #columnSpecs(): readonly { readonly spec: ColumnSpec; readonly dictionary: Dictionary | null }[] {
