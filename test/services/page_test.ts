@@ -55,6 +55,13 @@ test("A question can be asked by keyboard alone, and its address asks it again",
   assert.is(await first.textContent(), answered);
 });
 
+test("The same question asked again comes from the result cache", async () => {
+  await page.goto(`${kennel.url}/?collection=kennel&q=what+is+a+mailbox`);
+  await page.locator(".provenance").waitFor();
+  await page.reload();
+  await page.locator(".provenance", { hasText: "served from the result cache" }).waitFor();
+});
+
 test("The skip link is the first stop and leads past the navigation", async () => {
   await page.goto(`${kennel.url}/#actors`);
   await page.reload();

@@ -20,8 +20,8 @@ export interface StatusAnswer {
   readonly mode: string;
   readonly uptime_s: number;
   readonly children: readonly StatusNode[];
-  /** The last supervision events, newest last; absent on a server that does not tell them. */
-  readonly events?: readonly SupervisionEvent[];
+  /** The last supervision events, newest last. */
+  readonly events: readonly SupervisionEvent[];
 }
 
 /** A search's answer with what only the caller knows. */

@@ -6,6 +6,9 @@ import { element, fill } from "./element.js";
 import { formatAge, formatCount, formatMs, formatName, formatSpan, formatValue } from "./format.js";
 import { STATE_MEANINGS, stateBadge } from "./tree.js";
 
+/** @type {Record<string, string>} */
+const COUNT_NAMES = { ok: "Answered", failed: "Failed", rejected: "Rejected", expired: "Expired", cancelled: "Cancelled", slow: "Slow" };
+
 /**
  * @param {HTMLElement} place
  * @param {StatusNode} node
@@ -28,23 +31,28 @@ export function showActor(place, node, nowMs) {
 }
 
 /**
+ * What is known of an actor, as terms and values; what does not apply to it is left out.
  * @param {StatusNode} node
- * @param {number} nowMs
+ * @param {number} nowMs wall milliseconds
  * @returns {[string, string][]}
  */
-export function facts(node, nowMs) {
-  const { restarts, mailbox, latency_ms: latency } = node;
-  return [
-    ["Kind", formatName(node.kind)],
-    ["Incarnation", formatCount(node.incarnation)],
-    ["Restarts", `${restarts.count} of ${restarts.max} allowed in ${formatSpan(restarts.window_s)}`],
-    ["Breaker", formatName(node.breaker)],
-    ...(node.next_probe_at === null ? [] : [/** @type {[string, string]} */ (["Next probe", untilProbe(node.next_probe_at, nowMs)])]),
-    ["Mailbox", `${formatCount(mailbox.depth)} of ${formatCount(mailbox.capacity)}`],
-    ...(mailbox.depth === 0 ? [] : [/** @type {[string, string]} */ (["Oldest waits", formatMs(mailbox.oldest_ms)])]),
-    ["In flight", formatCount(node.in_flight)],
-    ["p50 / p95 / p99", [latency.p50, latency.p95, latency.p99].map((ms) => (ms > 0 ? formatMs(ms) : "–")).join(" / ")],
+export function facts({ kind, incarnation, restarts, breaker, mailbox, in_flight: inFlight, latency_ms: latency, ...rest }, nowMs) {
+  /** @type {[string, string][]} */
+  const found = [
+    ["Kind", formatName(kind)],
+    ["Incarnation", formatCount(incarnation)],
   ];
+  if (restarts.max > 0) found.push(["Restarts", `${restarts.count} of ${restarts.max} allowed in ${formatSpan(restarts.window_s)}`]);
+  found.push(["Breaker", formatName(breaker)]);
+  if (rest.next_probe_at !== null) found.push(["Next probe", untilProbe(rest.next_probe_at, nowMs)]);
+  if (mailbox.capacity > 0) {
+    found.push(["Mailbox", `${formatCount(mailbox.depth)} of ${formatCount(mailbox.capacity)}`]);
+    if (mailbox.depth > 0) found.push(["Oldest waits", formatMs(mailbox.oldest_ms)]);
+    found.push(["In flight", formatCount(inFlight)]);
+  }
+  for (const [name, ms] of Object.entries(latency)) if (ms > 0) found.push([name, formatMs(ms)]);
+  for (const [name, count] of Object.entries(rest.counts ?? {})) if (count > 0) found.push([COUNT_NAMES[name] ?? name, formatCount(count)]);
+  return found;
 }
 
 /**

@@ -113,9 +113,7 @@ function fact(term, value, meaning) {
  * @param {number | undefined} ms
  */
 function total(name, ms) {
-  return ms === undefined
-    ? []
-    : [element("div", { class: "phase total" }, element("dt", {}, name), element("dd", {}, element("span", {}, formatMs(ms))))];
+  return ms === undefined ? [] : [element("div", { class: "phase-total" }, element("dt", {}, name), element("dd", {}, formatMs(ms)))];
 }
 
 /**

@@ -83,6 +83,11 @@ export function toFailure(thrown) {
 
 const SEARCH_TIMEOUT_MS = 15_000;
 const READ_TIMEOUT_MS = 5_000;
+/**
+ * Only for what is read: a search that came with it would ask the server to pass over its result cache too.
+ * @type {RequestInit}
+ */
+const READ = { cache: "no-store" };
 const FIRST_PAGE = "/v1/collections?limit=1000";
 /** A list to choose from is of no use beyond this; an address may still name any collection. */
 const MAX_COLLECTIONS = 5_000;
@@ -108,7 +113,6 @@ export function createApi({ fetch, nowMs, key }) {
     const response = await fetch(path, {
       ...init,
       headers,
-      cache: "no-store",
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
     const body = await response.text();
@@ -123,7 +127,7 @@ export function createApi({ fetch, nowMs, key }) {
       let path = FIRST_PAGE;
       while (collections.length < MAX_COLLECTIONS) {
         /** @type {{ data: CollectionItem[], next: string | null }} */
-        const page = JSON.parse((await call(path, {}, READ_TIMEOUT_MS, signal)).body);
+        const page = JSON.parse((await call(path, READ, READ_TIMEOUT_MS, signal)).body);
         collections.push(...page.data);
         if (page.next === null) break;
         path = `${FIRST_PAGE}&after=${encodeURIComponent(page.next)}`;
@@ -143,10 +147,10 @@ export function createApi({ fetch, nowMs, key }) {
       return { answer, roundTripMs: nowMs() - startedMs, requestId };
     },
     async status(signal) {
-      return JSON.parse((await call("/v1/status", {}, READ_TIMEOUT_MS, signal)).body);
+      return JSON.parse((await call("/v1/status", READ, READ_TIMEOUT_MS, signal)).body);
     },
     async metrics(signal) {
-      return (await call("/metrics", {}, READ_TIMEOUT_MS, signal)).body;
+      return (await call("/metrics", READ, READ_TIMEOUT_MS, signal)).body;
     },
   };
 }

@@ -46,7 +46,7 @@ export function createStatusView() {
       setText(summary, summaryText(status));
       tree.update(status.children);
       showSelected(nowMs);
-      showEvents(events, status.events ?? []);
+      showEvents(events, status.events);
     },
     showFailure(failure, nextInMs) {
       view.classList.add("stale");

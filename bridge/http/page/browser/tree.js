@@ -116,24 +116,20 @@ export function createTree({ place, overflow, onSelect }) {
  */
 function createRow(first) {
   const twist = element("span", { class: "twist", "aria-hidden": "true" });
-  const name = element("span", { class: "actor-name" }, first.name);
+  const title = element("span", { class: "actor-name" }, first.name);
   const kind = element("span", { class: "actor-kind" });
   const state = stateBadge(first.node.state);
   const restarts = element("span", { class: "cell restarts" });
   const waiting = element("span", {});
   const fillNode = element("span", { class: "bar-fill" });
-  const mailbox = element(
-    "span",
-    { class: "cell mailbox" },
-    waiting,
-    element("span", { class: "bar mailbox-bar", "aria-hidden": "true" }, fillNode),
-  );
+  const mailboxBar = element("span", { class: "bar mailbox-bar", "aria-hidden": "true" }, fillNode);
+  const mailbox = element("span", { class: "cell mailbox" }, waiting, mailboxBar);
   const inFlight = element("span", { class: "cell in-flight" });
   const latency = element("span", { class: "cell latency" });
   const item = element(
     "div",
     { role: "treeitem", class: `row level-${Math.min(first.level, 6)}`, "data-path": first.node.path },
-    element("span", { class: "actor" }, twist, name, kind),
+    element("span", { class: "actor" }, twist, title, kind),
     state.badge,
     restarts,
     mailbox,
@@ -142,17 +138,20 @@ function createRow(first) {
   );
   return {
     item,
-    update({ node, level, position, siblings, isOpen }) {
+    update({ node, name, level, position, siblings, isOpen }) {
       setAttribute(item, "aria-level", level);
       setAttribute(item, "aria-posinset", position);
       setAttribute(item, "aria-setsize", siblings);
       setAttribute(item, "aria-expanded", isOpen === null ? null : String(isOpen));
-      setText(kind, formatName(node.kind));
+      setText(kind, node.kind === name ? "" : formatName(node.kind));
       state.update(node.state);
       setText(restarts, node.restarts.count === 0 ? "" : formatMany(node.restarts.count, "restart"));
-      setText(waiting, `${formatCount(node.mailbox.depth)} waiting`);
-      setShare(fillNode, node.mailbox.capacity === 0 ? 0 : node.mailbox.depth / node.mailbox.capacity);
-      setText(inFlight, `${formatCount(node.in_flight)} in flight`);
+      // A supervisor takes no work: it has no mailbox to show.
+      const { depth, capacity } = node.mailbox;
+      setText(waiting, capacity === 0 ? "" : `${formatCount(depth)} waiting`);
+      mailboxBar.hidden = capacity === 0;
+      setShare(fillNode, capacity === 0 ? 0 : depth / capacity);
+      setText(inFlight, capacity === 0 ? "" : `${formatCount(node.in_flight)} in flight`);
       setText(latency, node.latency_ms.p99 > 0 ? `p99 ${formatMs(node.latency_ms.p99)}` : "");
     },
   };

@@ -1,13 +1,15 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { facts } from "../../../../bridge/http/page/browser/actor_details.js";
 import { phaseRows } from "../../../../bridge/http/page/browser/answer.js";
-import { readFailure, toFailure } from "../../../../bridge/http/page/browser/api.js";
+import { createApi, readFailure, toFailure } from "../../../../bridge/http/page/browser/api.js";
 import { pickCollection } from "../../../../bridge/http/page/browser/ask.js";
 import { formatMs, formatScore, formatSpan, formatValue, safeLink } from "../../../../bridge/http/page/browser/format.js";
 import { highlightParts } from "../../../../bridge/http/page/browser/highlight.js";
 import { createLatencyHistory, createModeHistory } from "../../../../bridge/http/page/browser/history.js";
 import { createMemory } from "../../../../bridge/http/page/browser/memory.js";
+import { child } from "./recorded_answers.ts";
 
 const test = suite("page texts");
 
@@ -143,6 +145,72 @@ test("The mode history joins the same mode and leaves no hole between two", () =
     { mode: "lexical", fromMs: 2000, toMs: 3000 },
     { mode: "full", fromMs: 3000, toMs: 4000 },
   ]);
+});
+
+test("What is told of an actor leaves out what does not apply to it", () => {
+  const nothing = { p50: 0, p95: 0, p99: 0 };
+  const supervisor = child("retrievers", "supervisor", {
+    restarts: { count: 0, max: 0, window_s: 0 },
+    mailbox: { depth: 0, capacity: 0, oldest_ms: 0 },
+    latency_ms: nothing,
+  });
+  assert.equal(facts(supervisor, 0), [
+    ["Kind", "supervisor"],
+    ["Incarnation", "1"],
+    ["Breaker", "closed"],
+  ]);
+  const busy = child("store", "vector_store", {
+    restarts: { count: 6, max: 5, window_s: 30 },
+    breaker: "half_open",
+    mailbox: { depth: 12, capacity: 1000, oldest_ms: 40 },
+    in_flight: 3,
+    next_probe_at: "2026-01-01T00:00:05.000Z",
+    counts: { ok: 1200, failed: 0, rejected: 0, expired: 2, cancelled: 0, slow: 0 },
+  });
+  const told = new Map(facts(busy, Date.parse("2026-01-01T00:00:01.000Z")));
+  assert.equal(
+    ["Restarts", "Breaker", "Next probe", "Mailbox", "Oldest waits", "In flight", "p99", "Answered", "Failed", "Expired"].map((term) =>
+      told.get(term),
+    ),
+    ["6 of 5 allowed in 30 s", "half open", "in 4 s", "12 of 1,000", "40.0 ms", "3", "7.20 ms", "1,200", undefined, "2"],
+  );
+});
+
+test("A search asks for the server's result cache, and only what is read is asked for anew", async () => {
+  const sent: (RequestInit | undefined)[] = [];
+  const fetch = async (_: unknown, init?: RequestInit) => {
+    sent.push(init);
+    return new Response('{"data":[],"next":null}');
+  };
+  const api = createApi({ fetch, nowMs: () => 0, key: () => "kennel_secret" });
+  await api.search({ collection: "a b", query: "q", strategy: "bm25", topK: 3 }, AbortSignal.timeout(1000));
+  await api.collections(AbortSignal.timeout(1000));
+  assert.equal(
+    sent.map((init) => init?.cache),
+    [undefined, "no-store"],
+  );
+  assert.equal(JSON.parse(String(sent[0]?.body)), {
+    query: "q",
+    strategy: "bm25",
+    top_k: 3,
+    include: ["text", "attributes", "scores", "ranks"],
+  });
+  assert.is(new Headers(sent[1]?.headers).get("authorization"), "Bearer kennel_secret");
+});
+
+test("The list of collections is read page by page, in order", async () => {
+  const asked: string[] = [];
+  const fetch = async (path: unknown) => {
+    asked.push(String(path));
+    const isFirst = asked.length === 1;
+    return Response.json({ data: [{ name: isFirst ? "a" : "b", documents: 0, chunks: 0 }], next: isFirst ? "a&x" : null });
+  };
+  const collections = await createApi({ fetch, nowMs: () => 0, key: () => null }).collections(AbortSignal.timeout(1000));
+  assert.equal(
+    collections.map(({ name }) => name),
+    ["a", "b"],
+  );
+  assert.equal(asked, ["/v1/collections?limit=1000", "/v1/collections?limit=1000&after=a%26x"]);
 });
 
 test("A browser that forbids storage forgets instead of failing", () => {
