@@ -14,7 +14,7 @@ interface TextItem {
 /** Page after page, so that the limits are met before all is read. A PDF of scanned images has no text and gives no blocks. */
 export async function parsePdf(bytes: Uint8Array, limits: ParseLimits): Promise<ParsedText> {
   // The library takes the buffer for itself, so it gets one of its own.
-  const pdf = await getDocumentProxy(new Uint8Array(bytes), { disableFontFace: true }).catch((cause: unknown) => {
+  const pdf = await getDocumentProxy(new Uint8Array(bytes), { disableFontFace: true, verbosity: 0 }).catch((cause: unknown) => {
     throw new ParseFailure("The PDF is damaged or encrypted", cause);
   });
   try {
