@@ -1,6 +1,6 @@
 import { Index, type IndexConfig, type Table } from "@lancedb/lancedb";
 import type { Clock } from "../../../runtime/clock.ts";
-import { FIXED_COLUMNS } from "./table_schema.ts";
+import { DISTANCE, FIXED_COLUMNS } from "./table_schema.ts";
 import type { OpenTable } from "./tables.ts";
 
 export interface MaintenanceOptions {
@@ -43,6 +43,6 @@ async function needsVectorIndex(table: Table, existing: IndexConfig | undefined,
 
 async function buildVectorIndex(table: Table): Promise<void> {
   // One partition: a graph finds its way through all rows; several would have to be searched one by one.
-  const config = Index.hnswSq({ distanceType: "cosine", numPartitions: 1, m: 20, efConstruction: 150 });
+  const config = Index.hnswSq({ distanceType: DISTANCE, numPartitions: 1, m: 20, efConstruction: 150 });
   await table.createIndex(FIXED_COLUMNS.vector, { config, replace: true });
 }

@@ -3,7 +3,7 @@ import { kennelError } from "../../../runtime/errors.ts";
 import type { Candidate, SearchOptions, StoredChunk } from "../vector_store.ts";
 import { type Batch, CANDIDATE_COLUMNS, chunkColumns, decodeCandidates, decodeChunks } from "./decode_rows.ts";
 import { filterPredicate, isOneOf, literal } from "./predicate.ts";
-import { FIXED_COLUMNS } from "./table_schema.ts";
+import { DISTANCE, FIXED_COLUMNS } from "./table_schema.ts";
 import type { OpenTable } from "./tables.ts";
 
 /**
@@ -19,10 +19,22 @@ export async function searchVector(open: OpenTable, vector: Float32Array, option
     throw kennelError("invalid_request", { param: "vector", message: `vector has ${vector.length} dimensions; allowed: ${dimensions}` });
   }
   if (!vector.every(Number.isFinite)) throw kennelError("invalid_request", { param: "vector", message: "vector is not finite everywhere" });
-  if (!vector.some((component) => component !== 0)) return []; // it has no direction, so it is near to nothing
-  const query = open.table.query().nearestTo(vector).column(FIXED_COLUMNS.vector).distanceType("cosine");
+  const direction = unitVector(vector);
+  if (direction === null) return [];
+  const query = open.table.query().nearestTo(direction).column(FIXED_COLUMNS.vector).distanceType(DISTANCE);
   const graphCandidates = Math.max(MIN_GRAPH_CANDIDATES, GRAPH_CANDIDATES_PER_HIT * options.limit);
-  return candidates(open, query.ef(graphCandidates), "_distance", (distance) => 1 - distance, options);
+  return candidates(open, query.ef(graphCandidates), "_distance", cosineOf, options);
+}
+
+/** Null for zeros: without a direction it is near to nothing. */
+function unitVector(vector: Float32Array): Float32Array | null {
+  const norm = Math.hypot(...vector);
+  return norm === 0 ? null : vector.map((component) => component / norm);
+}
+
+/** Between unit vectors, |a - b|^2 = 2 - 2 cos(a, b). */
+function cosineOf(squaredDistance: number): number {
+  return 1 - squaredDistance / 2;
 }
 
 export async function searchText(open: OpenTable, text: string, options: SearchOptions): Promise<Candidate[]> {
