@@ -12,12 +12,14 @@ import { ingestBenchmark } from "./ingest.ts";
 import { kernelBenchmark } from "./kernel_ratio.ts";
 import { memoryBenchmark } from "./memory.ts";
 import { registeredBenchmark } from "./registered.ts";
+import { residentBenchmark } from "./resident.ts";
 import { searchBenchmark } from "./search.ts";
 import { soakBenchmark } from "./soak.ts";
 import { startBenchmark } from "./start.ts";
 
 const BENCHMARKS: readonly Benchmark[] = [
   kernelBenchmark,
+  residentBenchmark,
   searchBenchmark,
   ingestBenchmark,
   startBenchmark,
