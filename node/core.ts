@@ -3,6 +3,8 @@ import { type Catalog, type CollectionIndexes, openCatalog } from "../actors/doc
 import { STATIC_MODEL_FACTS } from "../actors/embedding/static/static_model.ts";
 import { type IngestOptions, type IngestService, ingestBehavior, ingestService } from "../actors/ingest/ingest.ts";
 import { createPreparer } from "../actors/ingest/preparing/preparer.ts";
+import { createJanitor } from "../actors/janitor/janitor.ts";
+import { janitorTasks } from "../actors/janitor/tasks.ts";
 import { RetrieverRegistry } from "../actors/retriever/registry/registry.ts";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -18,6 +20,9 @@ import type { Services } from "./services.ts";
 const MAX_ID_LENGTH = 512;
 /** Longest ask of the ingest actor; a request's own deadline is shorter. */
 const INGEST_LIMIT_MS = 600_000;
+
+/** Finished jobs that can still be asked for. */
+const FINISHED_JOBS = { maxFinishedJobs: 1_000, maxJobAgeMs: 7 * 86_400_000 } as const;
 
 export interface CoreParts {
   readonly config: Config;
@@ -81,6 +86,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
       models: (name) => modelOf(services, name),
       documents: services.documents,
       modes: parts.modes,
+      resident: null,
     },
     registryOptions(config),
   );
@@ -116,7 +122,15 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     behavior: () => ingestBehavior(options),
   });
   const ingest = ingestService(actor, options, INGEST_LIMIT_MS);
+  startJanitor(parts, catalog, ingest);
   return { catalog, registry, ingest, close: () => preparer.close() };
+}
+
+function startJanitor({ config, services, supervisor, clock, random, logger }: CoreParts, catalog: Catalog, ingest: IngestService): void {
+  const tasks = janitorTasks({ catalog, documents: services.documents, ingest, ...config.janitor, ...FINISHED_JOBS, clock });
+  const { intervalMs } = config.janitor;
+  const { behavior, details } = createJanitor({ tasks, intervalMs, taskTimeoutMs: INGEST_LIMIT_MS, clock, random, logger });
+  supervisor.spawn({ name: "janitor", kind: "janitor", limits: config.supervision.janitor, behavior, details });
 }
 
 function modelOf(services: Services, name: string): Services["embedding"] {

@@ -1,0 +1,82 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type JanitorTask, janitorTasks } from "../../../actors/janitor/tasks.ts";
+import { SETTINGS } from "../document_store/documents.ts";
+import { type IngestParts, openIngest, signal } from "../ingest/ingest_parts.ts";
+
+const tasks = suite<{ parts: IngestParts; task: (name: string) => JanitorTask }>("janitor tasks");
+tasks.before(async (context) => {
+  const parts = await openIngest();
+  context.parts = parts;
+  // The stores stamp documents with real time, so the tasks' clock runs an hour ahead of that.
+  const clock = { ...parts.clock, wallMs: () => Date.now() + 3_600_000 };
+  const list = janitorTasks({ ...parts, maxExpiredDocuments: 3, maxFinishedJobs: 1, maxJobAgeMs: 7 * 86_400_000, clock });
+  context.task = (name) => {
+    const found = list.find((task) => task.name === name);
+    if (found === undefined) throw new Error(`no task ${name}`);
+    return found;
+  };
+});
+tasks.before.each(async ({ parts }) => void (await parts.catalog.put("docs", { ...SETTINGS, ttlSeconds: 1800 }, signal)));
+tasks.after.each(async ({ parts }) => void (await parts.catalog.delete("docs", signal)));
+tasks.after(({ parts }) => parts.close());
+
+async function load(parts: IngestParts, ids: readonly string[], collection = "docs"): Promise<void> {
+  const documents = ids.map((id) => ({
+    id,
+    title: id,
+    url: "",
+    attributes: {},
+    principals: [],
+    vector: null,
+    source: { kind: "text" as const, text: `about ${id}`, format: "text" as const },
+  }));
+  await parts.finished((await parts.ingest.accept(collection, documents, signal)).id);
+}
+
+tasks("Documents past their time to live leave both stores, so many in a run; without one they stay", async ({ parts, task }) => {
+  await parts.catalog.put("kept", SETTINGS, signal);
+  await load(parts, ["a", "b", "c", "d"]);
+  await load(parts, ["a"], "kept");
+  assert.is(await task("remove_expired").run(signal), 3);
+  assert.is(await task("remove_expired").run(signal), 1);
+  assert.is((await parts.rows("docs")).length, 0);
+  assert.is((await parts.rows("kept")).length, 1);
+  assert.is(parts.catalog.require("docs").record.documents, 0);
+  await parts.catalog.delete("kept", signal);
+});
+
+tasks("A removal that stopped between the stores is finished in both", async ({ parts, task }) => {
+  await load(parts, ["a", "b"]);
+  await parts.documents.markDeleting("docs", ["a"], signal);
+  assert.is(await task("finish_removals").run(signal), 1);
+  assert.equal(
+    (await parts.rows("docs")).map((row) => row.documentId),
+    ["b"],
+  );
+  assert.is(await task("finish_removals").run(signal), 0);
+});
+
+tasks("A collection whose removal stopped half-way is removed", async ({ parts, task }) => {
+  await parts.catalog.put("leaving", SETTINGS, signal);
+  await parts.documents.beginDeleteCollection("leaving", signal);
+  assert.is(await task("finish_deletions").run(signal), 1);
+  assert.equal(await parts.documents.deletingCollections(10, signal), []);
+});
+
+tasks("Finished jobs beyond the newest are pruned", async ({ parts, task }) => {
+  await load(parts, ["a"]);
+  await load(parts, ["b"]);
+  await load(parts, ["c"]);
+  assert.is(await task("prune_jobs").run(signal), 2);
+});
+
+tasks("An index that changed is optimised once", async ({ parts, task }) => {
+  await load(parts, ["a"]);
+  assert.equal(await parts.ingest.changedCollections(signal), ["docs"]);
+  assert.is(await task("optimize_indexes").run(signal), 1);
+  assert.is(await task("optimize_indexes").run(signal), 0);
+  assert.is((await parts.rows("docs")).length, 1);
+});
+
+tasks.run();
