@@ -90,6 +90,8 @@ test("No generated request, valid or not, makes the node answer against its docu
     SEED,
     "--max-examples",
     String(EXAMPLES_PER_ROUTE),
+    "--request-timeout",
+    "65",
     "--suppress-health-check",
     "all",
     "--warnings",
