@@ -54,7 +54,7 @@ export function jsonAnswer(description: string, schema: z.ZodType, example: unkn
   return { description, mediaType: JSON_TYPE, schema, example };
 }
 
-export const EXAMPLE_RECORD: CollectionRecord = {
+const EXAMPLE_RECORD: CollectionRecord = {
   name: "docs",
   settings: {
     language: "english",

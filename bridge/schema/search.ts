@@ -7,12 +7,12 @@ import { textSchema } from "./text.ts";
 import { refuse, strictObject, validate } from "./validate.ts";
 import { vectorSchema } from "./vectors.ts";
 
-export const MAX_TOP_K = 1_000;
+const MAX_TOP_K = 1_000;
 const MAX_QUERY_LENGTH = 100_000;
 const DEFAULT_TOP_K = 10;
 const DEFAULT_CANDIDATE_K = 100;
 /** Longest time a caller may ask for. */
-export const MAX_TIMEOUT_MS = 600_000;
+const MAX_TIMEOUT_MS = 600_000;
 
 export const searchRequestSchema = strictObject({
   query: textSchema(MAX_QUERY_LENGTH).optional().describe("The question; one of query and vector is needed"),

@@ -1,8 +1,8 @@
 /** The kinds of strings that requests carry. Every text is well-formed Unicode without U+0000, which stores cut strings at. */
 import { z } from "zod";
 
-export const NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
-export const JOB_ID_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
+const NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
+const JOB_ID_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 const MAX_ID_LENGTH = 512;
 
 /** A collection's or alias's name: one token of a message subject. */

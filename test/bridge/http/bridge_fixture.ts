@@ -41,7 +41,7 @@ export const TEST_LIMITS: BridgeLimits = {
   maxTimeoutMs: 300_000,
 };
 
-export const TEST_DEFAULTS: CollectionDefaults = {
+const TEST_DEFAULTS: CollectionDefaults = {
   language: "english",
   embedding: "static-minilm-256",
   chunking: { maxTokens: 200, overlapTokens: 30, parentTokens: 800 },
@@ -57,7 +57,7 @@ export const TEST_DEFAULTS: CollectionDefaults = {
 const NOW_MS = Date.UTC(2026, 0, 5);
 
 /** Collections, documents and jobs in memory: enough to see what the bridge hands over and what it makes of answers. */
-export class MemoryNode implements CollectionCatalog, DocumentReader, DocumentIngest, RetrieverPool, HttpMetrics, NodeStatusSource {
+class MemoryNode implements CollectionCatalog, DocumentReader, DocumentIngest, RetrieverPool, HttpMetrics, NodeStatusSource {
   readonly collections = new Map<string, CollectionRecord>();
   readonly aliasRecords = new Map<string, AliasRecord>();
   readonly stored = new Map<string, Map<string, IncomingDocument>>();
