@@ -61,7 +61,7 @@ export async function serveTasks<Data, Task, Result>(
   }
 }
 
-export function toPlainError(thrown: unknown): PlainError {
+function toPlainError(thrown: unknown): PlainError {
   const error = toKennelError(thrown);
   const cause = error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : error.cause;
   return {

@@ -34,6 +34,7 @@ function checks(): readonly Check[] {
   return [
     command("format and lint (biome)", bin("biome"), ["ci", "--colors=off", "--error-on-warnings", "--max-diagnostics=50", "."]),
     command("types on Node (tsc)", bin("tsc"), ["-p", ROOT, "--pretty", "false"]),
+    command("types of the page (tsc)", bin("tsc"), ["-p", join(ROOT, "bridge/http/page"), "--pretty", "false"]),
     command("types on Deno (deno check)", denoPath(), [
       "check",
       "--quiet",

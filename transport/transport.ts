@@ -1,5 +1,3 @@
-import type { KennelError } from "../runtime/errors.ts";
-
 /** What travels beside the body, the same over every transport. */
 export interface MessageHeaders {
   readonly requestId: string;
@@ -52,5 +50,3 @@ export interface Transport {
   /** Refuses new requests with `draining`, waits for open ones at most `limitMs`. */
   close(limitMs: number): Promise<void>;
 }
-
-export type Failure = KennelError;

@@ -49,6 +49,8 @@ export async function runCommandLine(
   const program = describeCommands(environment, handlers, (code) => {
     exitCode = code;
   });
+  // A clock's timers keep no process alive, but a command that waits for the next poll is not done.
+  const alive = setInterval(() => {}, 2_147_483_647);
   try {
     await program.parseAsync([...argv], { from: "user" });
     return exitCode;
@@ -63,6 +65,8 @@ export async function runCommandLine(
       return error.exitCode;
     }
     throw error;
+  } finally {
+    clearInterval(alive);
   }
 }
 

@@ -8,7 +8,7 @@ export interface ZipEntry {
 }
 
 /** A ZIP archive as the format's specification (PKWARE APPNOTE) lays it out; it can lie about sizes, which no library would. */
-export function zipOf(entries: readonly ZipEntry[]): Uint8Array {
+function zipOf(entries: readonly ZipEntry[]): Uint8Array {
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;

@@ -4,7 +4,7 @@ import type { EmbeddingModel } from "../embedding.ts";
 import { parseVocabulary, Tokenizer } from "./tokenizer.ts";
 import { checkVocabulary, HEADER_BYTES, parseHeader, parseVectorTable, type TableHeader, type VectorTable } from "./vector_table.ts";
 
-export const STATIC_MODEL_NAME = "static-minilm-256";
+const STATIC_MODEL_NAME = "static-minilm-256";
 
 /** The folder of the model that comes with Kennel. */
 export const BUILT_IN_MODEL = new URL("./model/", import.meta.url);

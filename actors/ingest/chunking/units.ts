@@ -15,7 +15,7 @@ export interface Unit {
   readonly headingPath: readonly string[];
 }
 
-export const BLOCK_SEPARATOR = "\n\n";
+const BLOCK_SEPARATOR = "\n\n";
 
 /** The document's text and its units: blocks where they fit, else sentences, else runs of words, else pieces of a word. */
 export function unitsOf(blocks: readonly Block[], maxTokens: number, countTokens: CountTokens): { text: string; units: Unit[] } {

@@ -16,7 +16,7 @@ export function chunkColumns(layout: TableLayout): string[] {
   return [id, documentId, ordinal, parentId, title, url, text, updatedAtMs, ...[...layout.attributes.keys()].map(attributeColumn)];
 }
 
-export const ROW_ID_COLUMN = "_rowid";
+const ROW_ID_COLUMN = "_rowid";
 
 /**
  * @param scoreOf makes a score that grows with fit from the store's own

@@ -57,7 +57,7 @@ export function tableSchema(schema: IndexSchema): Schema {
   ]);
 }
 
-export function attributeField(key: string, type: AttributeType): Field {
+function attributeField(key: string, type: AttributeType): Field {
   return new arrow.Field(attributeColumn(checkedKey(key)), ATTRIBUTE_TYPES[type].arrow(), true);
 }
 
