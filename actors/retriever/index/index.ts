@@ -34,6 +34,6 @@ export interface RetrievalIndex {
   /** The passages of these candidates of this index, in their order; null: the chunk has gone since it was found. */
   passages(candidates: readonly IndexCandidate[], signal: AbortSignal): MaybePromise<readonly (ReadyPassage | null)[]>;
   /** Takes in what has changed up to `indexVersion`. */
-  refresh(indexVersion: number, signal: AbortSignal): MaybePromise<void>;
+  refresh(indexVersion: number): void;
   close(): Promise<void>;
 }

@@ -5,6 +5,7 @@ import type { Child, ChildSpec } from "../../../supervisor/child.ts";
 import type { Residency } from "../../coordinator/modes.ts";
 import type { CollectionRecord } from "../../document_store/document_store.ts";
 import type { RetrievalIndex } from "../index/index.ts";
+import type { IndexWrite } from "../index/residency.ts";
 import type { PreparedSearch } from "../pipeline/search_context.ts";
 import type { RetrieverMessage, SearchOutcome } from "../retriever.ts";
 import type { Tenant } from "./passivation.ts";
@@ -32,7 +33,8 @@ export interface ReplicaPlan {
   readonly name: string;
   /** The index version to open at. */
   readonly targetVersion: () => number;
-  readonly onIndex: (index: RetrievalIndex) => void;
+  /** Another index answers from now on; the reason says why it is the store's. */
+  readonly onIndex: (index: RetrievalIndex, reason: string | null) => void;
   readonly details: () => Readonly<Record<string, unknown>>;
 }
 
@@ -54,6 +56,8 @@ export class ActiveCollection implements Tenant {
   readonly #maxWaiting: number;
   readonly #replicas: Replica[] = [];
   readonly #waiters = new Set<VersionWaiter>();
+  readonly #isToBeResident: boolean;
+  readonly #onIndex: () => void;
   #targetVersion: number;
   #stopping: Promise<void> | null = null;
 
@@ -64,6 +68,9 @@ export class ActiveCollection implements Tenant {
     readonly random: Random;
     /** Queries that may wait for an index version. */
     readonly maxWaiting: number;
+    readonly isToBeResident: boolean;
+    /** Told when what it holds in memory has changed much. */
+    readonly onIndex: () => void;
   }) {
     this.record = options.record;
     this.version = options.version;
@@ -71,11 +78,13 @@ export class ActiveCollection implements Tenant {
     this.lastUsedMs = options.nowMs;
     this.#random = options.random;
     this.#maxWaiting = options.maxWaiting;
+    this.#isToBeResident = options.isToBeResident;
+    this.#onIndex = options.onIndex;
     this.#targetVersion = options.record.indexVersion;
   }
 
   get isPinned(): boolean {
-    return this.record.settings.pinned;
+    return this.record.settings.pinned || this.record.settings.resident === "always";
   }
 
   get isStopping(): boolean {
@@ -107,19 +116,25 @@ export class ActiveCollection implements Tenant {
   /** Starts the pool. Throws a `TypeError` when the supervisor takes no children. */
   open(supervisor: RetrieverSupervisor, makeSpec: SpecMaker): void {
     const { name, settings } = this.record;
-    for (let number = 1; number <= settings.pool; number++) {
+    // One actor to an index in memory: more would hold the same again and wait for the same thread.
+    const pool = this.#isToBeResident ? 1 : settings.pool;
+    for (let number = 1; number <= pool; number++) {
       let index: RetrievalIndex | null = null;
+      let reason: string | null = null;
       const spec = makeSpec({
         name: number === 1 ? this.key : `${this.key}.r${number}`,
         targetVersion: () => this.#targetVersion,
-        onIndex: (opened) => {
+        onIndex: (opened, why) => {
           index = opened;
+          reason = why;
+          this.#onIndex();
           this.#wakeWaiters();
         },
         details: () => ({
           collection: name,
           version: this.version,
           index: index?.kind ?? null,
+          index_reason: reason,
           index_version: index?.indexVersion ?? null,
           index_bytes: index?.bytes ?? 0,
           index_age_ms: index?.ageMs ?? 0,
@@ -158,6 +173,14 @@ export class ActiveCollection implements Tenant {
       ),
     ); // V2
     this.#wakeWaiters();
+  }
+
+  /** Hands a write on that the store has acknowledged. False: a retriever may not have taken it in, and must not go on. */
+  async write(write: IndexWrite, timeoutMs: number): Promise<boolean> {
+    const taken = this.#replicas.map(({ child }) =>
+      child.ask<true>({ kind: "write", write }, { timeoutMs, lane: "control" }).catch(() => false as const),
+    );
+    return (await Promise.all(taken)).every((isTaken) => isTaken);
   }
 
   /** Resolves when searches see this index version. Rejects with `overloaded` or when the signal aborts. */

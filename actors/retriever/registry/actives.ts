@@ -1,16 +1,20 @@
 import { unlessAborted } from "../../../runtime/cancellation.ts";
 import type { Timer } from "../../../runtime/clock.ts";
 import { kennelError, toKennelError } from "../../../runtime/errors.ts";
+import type { IndexName } from "../../vector_store/vector_store.ts";
+import type { IndexWrite } from "../index/residency.ts";
 import { ActiveCollection, activeKey } from "./active_collection.ts";
 import type { RegistryOptions, RegistryParts, ResolvedCollection } from "./options.ts";
 import { byDispensability, choosePassivations, type PassivationReason } from "./passivation.ts";
-import { retrieverSpec } from "./retriever_spec.ts";
+import { reasonForStore, retrieverSpec } from "./retriever_spec.ts";
 import { Slots } from "./slots.ts";
 
 // Invariants:
 //   N1. A collection's build is active at most once: who asks while it is being opened waits for that opening, and who
 //       asks while its last one drains waits for the drain.
 //   N2. At most `maxActive` are active, those that drain not counted.
+//   N4. A write is handed to every retriever that could have been opened before the store had it; until it has an index
+//       version of its own, no snapshot is taken for that version.
 //   N3. Opening one never waits for anything that another one's retriever does, apart from its place in line.
 
 /** The collections that have retrievers on this node. */
@@ -22,6 +26,8 @@ export class Actives {
   readonly #leaving = new Map<string, Promise<void>>();
   readonly #slots: Slots;
   readonly #stop = new AbortController();
+  /** Builds that were written to since their last index version (N4). */
+  readonly #unversioned = new Set<string>();
   #sweep: Timer | null = null;
 
   constructor(parts: RegistryParts, options: RegistryOptions) {
@@ -57,7 +63,7 @@ export class Actives {
     return entry;
   }
 
-  async passivate(entry: ActiveCollection, reason: PassivationReason | "deleted" | "changed"): Promise<void> {
+  async passivate(entry: ActiveCollection, reason: PassivationReason | "deleted" | "changed" | "behind"): Promise<void> {
     if (this.#active.get(entry.key) !== entry) return;
     this.#active.delete(entry.key);
     this.#parts.metrics.passivated(reason);
@@ -68,6 +74,22 @@ export class Actives {
     await left;
   }
 
+  /** The store has acknowledged a write. Resolves when every retriever of the build shows it, or has made way. */
+  async written({ collection, version }: IndexName, write: IndexWrite): Promise<void> {
+    const key = activeKey(collection, version);
+    this.#unversioned.add(key); // N4
+    const entry = this.#active.get(key);
+    if (entry === undefined) return;
+    const opening = this.#opening.get(key);
+    if (opening !== undefined) await opening.catch(() => {});
+    if (!(await entry.write(write, this.#options.writeTimeoutMs))) await this.passivate(entry, "behind");
+  }
+
+  /** What was written to the collection has an index version by now. */
+  versioned(collection: string): void {
+    for (const key of this.#unversioned) if (key.startsWith(`${collection}.v`)) this.#unversioned.delete(key);
+  }
+
   /** No more openings and sweeps; the retrievers themselves are the supervisor's to stop. */
   stop(): void {
     this.#sweep?.cancel();
@@ -76,7 +98,14 @@ export class Actives {
 
   #begin(resolved: ResolvedCollection): ActiveCollection {
     const { clock, random } = this.#parts;
-    const entry = new ActiveCollection({ ...resolved, nowMs: clock.monotonicMs(), random, maxWaiting: this.#options.maxWaiting });
+    const entry = new ActiveCollection({
+      ...resolved,
+      nowMs: clock.monotonicMs(),
+      random,
+      maxWaiting: this.#options.maxWaiting,
+      isToBeResident: reasonForStore(this.#parts, this.#options, resolved) === null,
+      onIndex: () => this.#sweepSoon(),
+    });
     this.#makeRoom();
     this.#active.set(entry.key, entry);
     const opening = this.#open(entry, resolved).finally(() => this.#opening.delete(entry.key));
@@ -95,7 +124,7 @@ export class Actives {
     try {
       if (this.#stop.signal.aborted) throw kennelError("draining");
       if (entry.isStopping) throw kennelError("unavailable", { message: `Collection "${entry.record.name}" is being closed` });
-      entry.open(supervisor, (plan) => retrieverSpec(this.#parts, this.#options, resolved, plan));
+      entry.open(supervisor, (plan) => retrieverSpec(this.#parts, this.#options, resolved, plan, () => !this.#unversioned.has(entry.key)));
     } catch (thrown) {
       release();
       void entry.stop("it could not be opened");
@@ -122,12 +151,19 @@ export class Actives {
     for (const entry of byDispensability(this.#active.values()).slice(0, tooMany)) void this.passivate(entry, "count"); // N2
   }
 
+  /** An index in memory has come or gone: what must go for it goes now, and no query waits for that. */
+  #sweepSoon(): void {
+    this.#sweep?.cancel();
+    if (!this.#stop.signal.aborted) this.#sweep = this.#parts.clock.setTimer(0, () => this.#sweepNow());
+  }
+
+  #sweepNow(): void {
+    const leaving = choosePassivations(this.#active.values(), this.#options.passivation, this.#parts.clock.monotonicMs());
+    for (const { tenant, reason } of leaving) void this.passivate(tenant, reason);
+    if (!this.#stop.signal.aborted) this.#scheduleSweep();
+  }
+
   #scheduleSweep(): void {
-    const { clock } = this.#parts;
-    this.#sweep = clock.setTimer(this.#options.sweepIntervalMs, () => {
-      const leaving = choosePassivations(this.#active.values(), this.#options.passivation, clock.monotonicMs());
-      for (const { tenant, reason } of leaving) void this.passivate(tenant, reason);
-      if (!this.#stop.signal.aborted) this.#scheduleSweep();
-    });
+    this.#sweep = this.#parts.clock.setTimer(this.#options.sweepIntervalMs, () => this.#sweepNow());
   }
 }

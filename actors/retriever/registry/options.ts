@@ -7,10 +7,12 @@ import type { CollectionRecord, DocumentStore } from "../../document_store/docum
 import type { EmbeddingModel } from "../../embedding/embedding.ts";
 import type { LexicalIndex, VectorStore } from "../../vector_store/vector_store.ts";
 import type { AnswerCacheOptions } from "../answers/answer_cache.ts";
+import type { ResidencyParts } from "../index/residency.ts";
 import type { RetrieverMetrics } from "../metrics.ts";
 import type { PipelineLimits } from "../pipeline/search_context.ts";
 import type { RetrieverSupervisor } from "./active_collection.ts";
 import type { PassivationLimits } from "./passivation.ts";
+import type { SnapshotFolder } from "./snapshots.ts";
 import type { UseOptions } from "./uses.ts";
 
 /** A collection by its own name or an alias's, and the build to search. */
@@ -51,6 +53,15 @@ export interface RegistryOptions {
   readonly pipeline: PipelineLimits;
   readonly uses: UseOptions;
   readonly retrieverLimits: ChildLimits;
+  /** Time that a retriever has to take in a write that the store has acknowledged. */
+  readonly writeTimeoutMs: number;
+}
+
+/** What collections need to be held in memory. */
+export interface ResidentParts extends Pick<ResidencyParts, "workshop" | "kernels" | "limits"> {
+  readonly snapshots: SnapshotFolder;
+  /** Memory of one chunk with its text, about: what decides whether a collection is tried at all. */
+  readonly bytesPerChunk: number;
 }
 
 export interface RegistryParts {
@@ -63,10 +74,12 @@ export interface RegistryParts {
   readonly collections: CollectionView;
   /** Names of all collections that have `pinned` set. */
   readonly pinned: () => readonly string[];
-  readonly vectorStore: Pick<VectorStore, "searchVector" | "fetchChunks">;
+  readonly vectorStore: Pick<VectorStore, "searchVector" | "fetchChunks" | "scan">;
   readonly lexicalIndex: LexicalIndex;
   /** By the name in a collection's settings. Throws a `KennelError` for one that this node does not have. */
   readonly models: (name: string) => EmbeddingModel;
   readonly documents: Pick<DocumentStore, "getParents" | "noteUse" | "recentlyUsed">;
   readonly modes: Modes;
+  /** Null: no collection is held in memory. */
+  readonly resident: ResidentParts | null;
 }

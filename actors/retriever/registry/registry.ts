@@ -3,6 +3,7 @@ import { kennelError, toKennelError } from "../../../runtime/errors.ts";
 import type { Handler, MessageHeaders } from "../../../transport/transport.ts";
 import type { ModeView } from "../../coordinator/modes.ts";
 import type { CollectionRecord, FusionSettings } from "../../document_store/document_store.ts";
+import type { ChunkRow, IndexName } from "../../vector_store/vector_store.ts";
 import { AnswerCache, type AnswerCacheStats } from "../answers/answer_cache.ts";
 import { answerKey } from "../answers/answer_key.ts";
 import { Flights } from "../answers/flights.ts";
@@ -112,7 +113,13 @@ export class RetrieverRegistry {
    * when the running retrievers search the new one.
    */
   async refresh(name: string, indexVersion: number): Promise<void> {
+    this.#actives.versioned(name);
     await Promise.all([...this.#actives.of(name)].map((entry) => entry.refresh(indexVersion, this.#options.refreshTimeoutMs)));
+  }
+
+  /** The store has acknowledged a write (see `followWrites`). Resolves when the next search sees it. */
+  async written(index: IndexName, documentIds: readonly string[], rows: readonly ChunkRow[]): Promise<void> {
+    await this.#actives.written(index, { documentIds, rows });
   }
 
   /** Follows the catalog: a collection was changed, or is gone. */
@@ -134,6 +141,7 @@ export class RetrieverRegistry {
     this.#answers.dropCollection(name);
     this.#uses.forget(name);
     await Promise.all(leaving);
+    await this.#parts.resident?.snapshots.remove(name);
   }
 
   /** Refuses new queries and writes down what is to be remembered; the supervisor ends the retrievers. */

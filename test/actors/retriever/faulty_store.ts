@@ -9,8 +9,8 @@ import type {
 } from "../../../actors/vector_store/vector_store.ts";
 import { type ErrorCode, kennelError } from "../../../runtime/errors.ts";
 
-export type SearchStore = Pick<VectorStore, "searchVector" | "fetchChunks"> & LexicalIndex;
-export type StoreCall = "searchVector" | "searchText" | "fetchChunks";
+export type SearchStore = Pick<VectorStore, "searchVector" | "fetchChunks" | "scan"> & LexicalIndex;
+export type StoreCall = "searchVector" | "searchText" | "fetchChunks" | "scan";
 
 /** What happens to a call: nothing, a failure with a code, no end, an end when the test opens it, or nonsense. */
 export type Fault =
@@ -59,6 +59,12 @@ export class FaultyStore implements SearchStore {
   async fetchChunks(index: { readonly collection: string }, ids: readonly string[], signal: AbortSignal): Promise<readonly StoredChunk[]> {
     await this.#suffer("fetchChunks", index.collection, signal);
     return this.rows.filter(({ id }) => ids.includes(id));
+  }
+
+  async *scan(index: { readonly collection: string }, pageRows: number, signal: AbortSignal): AsyncIterable<readonly ChunkRow[]> {
+    const { rows } = this; // as of one moment
+    await this.#suffer("scan", index.collection, signal);
+    for (let from = 0; from < rows.length; from += pageRows) yield rows.slice(from, from + pageRows);
   }
 
   async #suffer(call: StoreCall, collection: string, signal: AbortSignal): Promise<readonly Candidate[] | null> {

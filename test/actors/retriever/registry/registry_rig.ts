@@ -1,7 +1,7 @@
 import { decideMode, degradationsOf, type FailedService } from "../../../../actors/coordinator/mode.ts";
 import type { Modes, Role } from "../../../../actors/coordinator/modes.ts";
 import type { CollectionRecord, CollectionSettings } from "../../../../actors/document_store/document_store.ts";
-import type { RegistryOptions } from "../../../../actors/retriever/registry/options.ts";
+import type { RegistryOptions, ResidentParts } from "../../../../actors/retriever/registry/options.ts";
 import { RetrieverRegistry } from "../../../../actors/retriever/registry/registry.ts";
 import type { EncodedAnswer, SearchRequest } from "../../../../actors/retriever/search.ts";
 import type { ChunkRow } from "../../../../actors/vector_store/vector_store.ts";
@@ -22,6 +22,7 @@ export const OPTIONS: RegistryOptions = {
   warmCollections: 2,
   warmLimitMs: 500,
   refreshTimeoutMs: 1_000,
+  writeTimeoutMs: 1_000,
   maxWaiting: 100,
   answers: { maxBytes: 1_000_000, ttlMs: 600_000 },
   maxPassageBytes: 100_000,
@@ -35,7 +36,10 @@ export const OPTIONS: RegistryOptions = {
 export const ROWS: readonly ChunkRow[] = [textRow("a", "cat cat"), textRow("b", "cat dog"), textRow("c", "bird")];
 
 /** A registry over real supervised actors, a store with faults, and a clock that is moved by hand. */
-export function startRegistry(over: Partial<RegistryOptions> = {}, given: { readonly store?: SearchStore } = {}) {
+export function startRegistry(
+  over: Partial<RegistryOptions> = {},
+  given: { readonly store?: SearchStore; readonly resident?: ResidentParts } = {},
+) {
   const { supervisor, clock } = startSupervisor();
   const store = new FaultyStore(ROWS);
   const model = new FaultyModel();
@@ -81,6 +85,7 @@ export function startRegistry(over: Partial<RegistryOptions> = {}, given: { read
       },
       documents: { getParents: async () => [], noteUse: async () => {}, recentlyUsed: async () => recent },
       modes,
+      resident: given.resident ?? null,
     },
     { ...OPTIONS, ...over },
   );
@@ -111,23 +116,47 @@ export function startRegistry(over: Partial<RegistryOptions> = {}, given: { read
   };
   /** What ingest does when it has written: the rows, then the record, then the word. */
   const write = async (name: string, rows: readonly ChunkRow[]) => {
+    const before = store.rows;
     store.rows = rows;
     const record = collections.get(name);
     if (record === undefined) throw new Error(`no collection ${name}`);
+    const changed = rows.filter((row) => !before.includes(row));
+    const documentIds = [...new Set([...before.filter((row) => !rows.includes(row)), ...changed].map(({ documentId }) => documentId))];
+    const whole = rows.filter(({ documentId }) => documentIds.includes(documentId));
+    await registry.written({ collection: name, version: record.version }, documentIds, whole);
     const indexVersion = record.indexVersion + 1;
     collections.set(name, { ...record, indexVersion });
     await registry.refresh(name, indexVersion);
     return indexVersion;
   };
+  /** Takes everything down; who waits for threads or files has to wait for this before time is moved. */
+  const end = async () => {
+    await registry.drain();
+    await supervisor.stop({ reason: "end of test", limitMs: 2_000 });
+  };
   const stop = async () => {
-    const ended = (async () => {
-      await registry.drain();
-      await supervisor.stop({ reason: "end of test", limitMs: 2_000 });
-    })();
+    const ended = end();
     await clock.advance(5_000);
     await ended;
   };
-  return { registry, supervisor, clock, store, model, metrics, collections, aliases, recent, put, search, fail, write, retrievers, stop };
+  return {
+    registry,
+    supervisor,
+    clock,
+    store,
+    model,
+    metrics,
+    collections,
+    aliases,
+    recent,
+    put,
+    search,
+    fail,
+    write,
+    retrievers,
+    end,
+    stop,
+  };
 }
 
 export type RegistryRig = ReturnType<typeof startRegistry>;
