@@ -83,7 +83,14 @@ export function collect(scores: usize, mask: usize, rows: i32, heap: usize, limi
     const best = f32x4.max(first, second);
     if (v128.any_true(f32x4.gt(best, zero))) {
       if (v128.any_true(f32x4.gt(best, floors))) {
-        for (let lane = 0; lane < 16; lane++) {
+        let above =
+          i32x4.bitmask(f32x4.gt(v128.load(cell), floors)) |
+          (i32x4.bitmask(f32x4.gt(v128.load(cell, 16), floors)) << 4) |
+          (i32x4.bitmask(f32x4.gt(v128.load(cell, 32), floors)) << 8) |
+          (i32x4.bitmask(f32x4.gt(v128.load(cell, 48), floors)) << 12);
+        while (above != 0) {
+          const lane = ctz(above);
+          above &= above - 1;
           const score = load<f32>(cell + (usize(lane) << 2));
           if (!(score > floor) || load<u8>(mask + row + lane) == 0) continue;
           size = offer(heap, size, limit, keyOf(score, row + lane));
