@@ -53,7 +53,8 @@ function listLines(list: List, depth: number): string[] {
 /** The text of a node without its marks; images give their alternative text. */
 function inline(node: Nodes, depth: number): string {
   if (depth > MAX_DEPTH) throw new ParseFailure(`Text is nested deeper than ${MAX_DEPTH}`);
-  if (node.type === "text" || node.type === "inlineCode" || node.type === "code") return node.value;
+  if (node.type === "text") return node.value.replace(/\s*\n\s*/gu, " "); // a soft break is a space
+  if (node.type === "inlineCode" || node.type === "code") return node.value;
   if (node.type === "break") return "\n";
   if (node.type === "image" || node.type === "imageReference") return node.alt ?? "";
   if (node.type === "html") return "";

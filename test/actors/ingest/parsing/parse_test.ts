@@ -38,7 +38,7 @@ test("Plain text is cut into paragraphs at blank lines", async () => {
 
 test("Markdown gives headings, lists, code, tables and a title, without its marks", async () => {
   const source = text(
-    "---\nlayout: x\n---\n# The *title*\n\nSome [link](http://x) and `code`.\n\n- a\n- b\n  1. c\n\n```js\nlet x;\n```\n\n| h | i |\n|-|-|\n| 1 | 2 |\n\n> quoted\n",
+    "---\nlayout: x\n---\n# The *title*\n\nSome\n[link](http://x) and `code`.\n\n- a\n- b\n  1. c\n\n```js\nlet x;\n```\n\n| h | i |\n|-|-|\n| 1 | 2 |\n\n> quoted\n",
     "markdown",
   );
   assert.equal(await blocksOf(source), [
