@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { CollectionDefaults } from "../bridge/schema/collections.ts";
 import { toKennelError } from "../runtime/errors.ts";
@@ -17,7 +18,7 @@ export async function loadDocumentation(
 ): Promise<void> {
   try {
     if (catalog.resolve(COLLECTION) !== null) return;
-    const documents = await Promise.all(FILES.map(readDocument));
+    const documents = await Promise.all(FILES.filter((file) => existsSync(new URL(file, ROOT))).map(readDocument));
     await catalog.put(COLLECTION, { ...defaults, attributes: {} }, signal);
     const job = await ingest.accept(COLLECTION, documents, signal);
     logger.info({ collection: COLLECTION, job: job.id, documents: documents.length }, "loading the documentation");

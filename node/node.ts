@@ -28,6 +28,7 @@ import { startCore } from "./core.ts";
 import { loadDocumentation } from "./documentation.ts";
 import { nodeName, runtimeName, VERSION } from "./identity.ts";
 import { COLLECTION_CHOICES, COLLECTION_DEFAULTS } from "./options.ts";
+import { openResident } from "./resident.ts";
 import { DATABASE_FILE, type Services, superviseServices } from "./services.ts";
 import { NodeStatus } from "./status.ts";
 
@@ -79,13 +80,15 @@ async function buildNode(config: Config, { clock, random }: NodeEnvironment, end
     logger,
     onEscalation: (path) => logger.error({ actor: path }, "an actor outlived its stop limit and was let go"),
   });
+  const resident = await openResident(config, clock);
+  endings.push(() => resident.workshop.close()); // retrievers that stop save what they hold
   endings.push((reason) => supervisor.stop({ reason, limitMs: config.drain.limitMs }));
 
   const isFirstStart = !existsSync(join(config.dataDir, DATABASE_FILE));
   const services = superviseServices(supervisor, config, clock);
   await services.documentService.whenReady(AbortSignal.timeout(config.supervision.documentStore.startTimeoutMs));
   const modes = startCoordinator(supervisor, services, config, clock, logger);
-  const core = await startCore({ config, clock, random, logger, metrics, supervisor, services, modes });
+  const core = await startCore({ config, clock, random, logger, metrics, supervisor, services, modes, resident });
   endings.push(core.close, () => core.registry.drain());
 
   const transport = localTransport(clock);

@@ -8,6 +8,7 @@ import type { Config } from "../config/schema.ts";
 const REGISTRY_CONSTANTS = {
   sweepIntervalMs: 5_000,
   refreshTimeoutMs: 10_000,
+  writeTimeoutMs: 10_000,
   maxWaiting: 10_000,
   maxParentBytes: 8_388_608,
   phaseMemoryMs: 60_000,
