@@ -11,7 +11,7 @@ export interface ParseLimits {
   readonly maxTextCharacters: number;
   /** Files inside a DOCX. */
   readonly maxArchiveEntries: number;
-  /** All files of a DOCX together, unpacked. */
+  /** All files of a DOCX, or all streams of a PDF, unpacked. */
   readonly maxUnpackedBytes: number;
   /** Pages of a PDF. */
   readonly maxPages: number;

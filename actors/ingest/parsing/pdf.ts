@@ -1,5 +1,6 @@
 import { getDocumentProxy } from "unpdf";
 import { BlockList, type ParsedText, ParseFailure, type ParseLimits } from "./parsed_text.ts";
+import { unpackedStreamBytes } from "./pdf_streams.ts";
 
 /** A gap of more than this many line heights between two lines starts a paragraph. */
 const PARAGRAPH_GAP = 1.6;
@@ -13,6 +14,7 @@ interface TextItem {
 
 /** Page after page, so that the limits are met before all is read. A PDF of scanned images has no text and gives no blocks. */
 export async function parsePdf(bytes: Uint8Array, limits: ParseLimits): Promise<ParsedText> {
+  measureStreams(bytes, limits);
   // The library takes the buffer for itself, so it gets one of its own.
   const pdf = await getDocumentProxy(new Uint8Array(bytes), { disableFontFace: true, verbosity: 0 }).catch((cause: unknown) => {
     throw new ParseFailure("The PDF is damaged or encrypted", cause);
@@ -34,6 +36,12 @@ export async function parsePdf(bytes: Uint8Array, limits: ParseLimits): Promise<
   } finally {
     await pdf.loadingTask.destroy();
   }
+}
+
+/** The library unpacks a stream whole, whatever it grows to; so their true size is measured before it sees the file. */
+function measureStreams(bytes: Uint8Array, limits: ParseLimits): void {
+  if (unpackedStreamBytes(bytes, limits.maxUnpackedBytes) <= limits.maxUnpackedBytes) return;
+  throw new ParseFailure(`The PDF unpacks to more than ${limits.maxUnpackedBytes} bytes`);
 }
 
 async function titleOf(pdf: { getMetadata(): Promise<{ info: object }> }): Promise<string> {

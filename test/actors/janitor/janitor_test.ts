@@ -4,6 +4,7 @@ import {
   createJanitor,
   type JanitorMessage,
   type JanitorService,
+  type JanitorState,
   janitorService,
   type TaskReport,
 } from "../../../actors/janitor/janitor.ts";
