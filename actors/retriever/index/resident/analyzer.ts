@@ -39,7 +39,7 @@ const LANGUAGES: Readonly<Record<string, Language>> = {
 };
 
 /** No stemming and no stop words. */
-export const NO_LANGUAGE = "none";
+const NO_LANGUAGE = "none";
 export const ANALYZED_LANGUAGES: readonly string[] = Object.keys(LANGUAGES);
 
 // Letters and digits of any script, and the marks that some scripts write their vowels with.

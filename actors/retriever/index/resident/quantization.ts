@@ -46,7 +46,7 @@ function measure(vector: Float32Array): { readonly norm: number; readonly larges
 }
 
 /** Rows of one block of 1-bit vectors. */
-export const BLOCK_ROWS = 32;
+const BLOCK_ROWS = 32;
 
 /** Bytes of the 1-bit vectors of `rows` rows, whole blocks. */
 export function bitBytes(rows: number, stride: number): number {

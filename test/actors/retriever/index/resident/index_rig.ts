@@ -8,7 +8,7 @@ import { type MergeInput, ResidentIndex } from "../../../../../actors/retriever/
 import { type Attributes, type Filter, matches } from "../../../../../actors/vector_store/filter.ts";
 import type { ChunkRow, SearchOptions } from "../../../../../actors/vector_store/vector_store.ts";
 
-export const kernels = await loadKernels();
+const kernels = await loadKernels();
 export const analyzer = await loadAnalyzer("english");
 
 export const ALL: SearchOptions = { limit: 100, filter: null, notBeforeMs: null };
