@@ -5,6 +5,8 @@ import { type IngestOptions, type IngestService, ingestBehavior, ingestService }
 import { createPreparer } from "../actors/ingest/preparing/preparer.ts";
 import { createJanitor } from "../actors/janitor/janitor.ts";
 import { janitorTasks } from "../actors/janitor/tasks.ts";
+import { followWrites } from "../actors/retriever/registry/followed_store.ts";
+import type { ResidentParts } from "../actors/retriever/registry/options.ts";
 import { RetrieverRegistry } from "../actors/retriever/registry/registry.ts";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -33,6 +35,7 @@ export interface CoreParts {
   readonly supervisor: Supervisor;
   readonly services: Services;
   readonly modes: Modes;
+  readonly resident: ResidentParts;
 }
 
 /** What a node does, apart from how requests get in: collections, retrievers, ingest. */
@@ -72,6 +75,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     },
     AbortSignal.timeout(config.documentStore.callTimeoutMs),
   );
+  await parts.resident.snapshots.open((name) => catalog.resolve(name));
   const registry = new RetrieverRegistry(
     {
       clock: parts.clock,
@@ -86,7 +90,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
       models: (name) => modelOf(services, name),
       documents: services.documents,
       modes: parts.modes,
-      resident: null,
+      resident: parts.resident,
     },
     registryOptions(config),
   );
@@ -100,7 +104,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
   });
   const options: IngestOptions = {
     documents: services.documents,
-    vectors: services.vectors,
+    vectors: followWrites(services.vectors, registry),
     catalog,
     preparer,
     modelOf: (name) => modelOf(services, name),
