@@ -43,6 +43,11 @@ export interface IndexingParts {
 
 /** Batches read at once: the next one is parsed while one is stored. */
 const BATCHES_PER_ROUND = 4;
+/**
+ * Of a collection's rows. LanceDB 0.39 counts a word's occurrences as documents in rows that its full-text index lacks; in
+ * a small collection without an index a word with more occurrences than there are rows is not found at all.
+ */
+const MAX_UNINDEXED_SHARE = 0.05;
 /** Documents removed in one change of the vector store. */
 const REMOVAL_PAGE = 500;
 
@@ -179,12 +184,19 @@ export class Indexing {
   }
 
   async #finish(jobId: string, collection: string, signal: AbortSignal): Promise<void> {
-    const { documents, metrics, limits } = this.#parts;
-    if ((this.#changedRows.get(collection) ?? 0) >= limits.minRowsToOptimize) await this.optimize(collection, signal);
+    const { documents, metrics } = this.#parts;
+    if (this.#isWorthOptimizing(collection)) await this.optimize(collection, signal);
     const job = await documents.finishJob(jobId, "completed", signal);
     metrics.documents("unchanged", job.counts.unchanged);
     metrics.jobFinished(job.status, (job.finishedAtMs ?? job.createdAtMs) - job.createdAtMs);
     await this.#parts.catalog.refresh(collection, signal);
+  }
+
+  /** Also where what has changed is little but a large part: the store ranks rows that its index lacks by rougher counts. */
+  #isWorthOptimizing(collection: string): boolean {
+    const changed = this.#changedRows.get(collection) ?? 0;
+    const all = this.#parts.catalog.resolve(collection)?.record.chunks ?? 0;
+    return changed > 0 && changed >= Math.min(this.#parts.limits.minRowsToOptimize, all * MAX_UNINDEXED_SHARE);
   }
 
   async #dropMarked(collection: string, ids: readonly string[], signal: AbortSignal): Promise<void> {
