@@ -38,7 +38,7 @@ interface HitSpace {
 /** A term of a query, as far as the base has it. */
 export interface WeightedTerm {
   readonly number: number;
-  /** Its idf, times how often the query has it. */
+  /** Its idf. */
   readonly weight: number;
 }
 

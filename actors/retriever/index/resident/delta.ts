@@ -140,7 +140,7 @@ export class Delta {
   /**
    * BM25 scores of the rows that have one of at least `floor`, in any order; quantised and added up as the kernel does it,
    * so that the same text scores the same in base and delta.
-   * @param weights idf by term, times its count in the query
+   * @param weights idf by term
    */
   searchText(weights: ReadonlyMap<string, number>, averageLength: number, floor: number, condition: RowCondition): ScoredRow[] {
     if (this.#liveRows === 0) return [];

@@ -213,18 +213,18 @@ export class ResidentIndex {
   }
 
   /**
-   * The query's terms that occur, with idf times their count in the query. Rows let go from the base count until the next
-   * merge, in the number of chunks as in a term's, so that idf stays consistent.
+   * The query's terms that occur, with their idf; one that is repeated counts once, as it does in the store. Rows let go
+   * from the base count until the next merge, in the number of chunks as in a term's, so that idf stays consistent.
    */
   #weigh({ counts }: AnalyzedText): ReadonlyMap<string, number> {
     const { termNumbers, postingStarts } = this.#base.reader;
     const chunks = this.#base.rows + this.#delta.liveRows;
     const weights: [string, number][] = [];
-    for (const [term, count] of counts) {
+    for (const term of counts.keys()) {
       const number = termNumbers.get(term);
       const inBase = number === undefined ? 0 : (postingStarts[number + 1] as number) - (postingStarts[number] as number);
       const found = inBase + this.#delta.liveRowsWith(term);
-      if (found > 0) weights.push([term, count * inverseDocumentFrequency(chunks, found)]);
+      if (found > 0) weights.push([term, inverseDocumentFrequency(chunks, found)]);
     }
     if (weights.length > MAX_QUERY_TERMS) weights.sort((left, right) => right[1] - left[1]).length = MAX_QUERY_TERMS;
     return new Map(weights);

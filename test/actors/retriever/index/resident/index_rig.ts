@@ -96,13 +96,13 @@ export function exactTextSearch(rows: Iterable<ChunkRow>, query: string, options
   const all = [...rows].map((row) => ({ row, ...own.analyze(row.indexText) }));
   const averageLength = all.reduce((sum, { length }) => sum + length, 0) / all.length;
   const scores = new Map<ChunkRow, number>();
-  for (const [term, repeats] of own.analyze(query).counts) {
+  for (const term of own.analyze(query).counts.keys()) {
     const having = all.filter(({ counts }) => counts.has(term));
     const idf = Math.log(1 + (all.length - having.length + 0.5) / (having.length + 0.5));
     for (const { row, counts, length } of having) {
       const count = counts.get(term) as number;
       const part = (count * 2.2) / (count + 1.2 * (0.25 + (0.75 * length) / averageLength));
-      scores.set(row, (scores.get(row) ?? 0) + repeats * idf * part);
+      scores.set(row, (scores.get(row) ?? 0) + idf * part);
     }
   }
   const found = [...scores].filter(([row]) => passes(row, options)).map(([row, score]) => ({ id: row.id, score }));

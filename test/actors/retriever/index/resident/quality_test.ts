@@ -69,12 +69,12 @@ const exactText = ((): ((query: string) => Scored[]) => {
   const average = total / rows.length;
   return (query) => {
     const scores = new Map<string, number>();
-    for (const [term, repeats] of analyzer.analyze(query).counts) {
+    for (const term of analyzer.analyze(query).counts.keys()) {
       const list = postings.get(term) ?? [];
       const idf = Math.log(1 + (rows.length - list.length + 0.5) / (list.length + 0.5));
       for (const { row, count, length } of list) {
         const part = (count * 2.2) / (count + 1.2 * (0.25 + (0.75 * length) / average));
-        scores.set(row.id, (scores.get(row.id) ?? 0) + repeats * idf * part);
+        scores.set(row.id, (scores.get(row.id) ?? 0) + idf * part);
       }
     }
     const found = [...scores].map(([id, score]) => ({ id, score }));
