@@ -8,7 +8,7 @@ import { bytesOf, float32Of, int16Of, MemoryArena, type Region, uint32Of } from 
 import { quantizeQuery, strideOf, TABLE_LEVELS, writeQueryTables } from "./quantization.ts";
 
 /** Up to this share of allowed rows, the vectors of those alone are read; above, skipping costs more than it spares. */
-const MAX_LISTED_SHARE = 0.1;
+const MAX_LISTED_SHARE = 0.15;
 /** Rows that the 1-bit vectors bring up for the int8 vectors to score, at least, and for each hit that is wanted. */
 const MIN_SELECTED = 1_000;
 const SELECTED_PER_HIT = 10;
