@@ -10,56 +10,85 @@ export interface ReadyHit {
   readonly parentText: Uint8Array | null;
 }
 
-const encoder = new TextEncoder();
-const OPEN = encoder.encode("[");
-const COMMA = encoder.encode(",");
-const CLOSE = encoder.encode("]");
+/** What stands of each hit. */
+interface Parts {
+  readonly text: boolean;
+  readonly attributes: boolean;
+  readonly ranks: boolean;
+  readonly scores: boolean;
+}
+
+const [OPEN, COMMA, CLOSE] = [0x5b, 0x2c, 0x5d];
 
 /** Phase 6, answer: the JSON array of the hits, for the most part copied from ready bytes. */
 export function encodeHits(hits: readonly ReadyHit[], ranking: Ranking, include: readonly Include[]): Uint8Array {
-  const withText = include.includes("text");
-  const withAttributes = include.includes("attributes");
-  const parts: Uint8Array[] = [OPEN];
-  for (const { hit, passage, parentText } of hits) {
-    if (parts.length > 1) parts.push(COMMA);
-    const { bytes, textAt, attributesAt } = passage;
-    if (withText && parentText === null) {
-      parts.push(bytes.subarray(0, withAttributes ? bytes.length : attributesAt));
-    } else {
-      parts.push(bytes.subarray(0, textAt));
-      if (withText && parentText !== null) parts.push(parentText);
-      if (withAttributes) parts.push(bytes.subarray(attributesAt));
-    }
-    parts.push(encoder.encode(hitTail(hit, ranking, include)));
+  const parts: Parts = {
+    text: include.includes("text"),
+    attributes: include.includes("attributes"),
+    ranks: include.includes("ranks"),
+    scores: include.includes("scores"),
+  };
+  const tails = hits.map(({ hit }) => hitTail(hit, ranking, parts));
+  let length = 2 + Math.max(0, hits.length - 1);
+  for (const [position, hit] of hits.entries()) length += passageLength(hit, parts) + (tails[position] as string).length;
+  const out = new Uint8Array(length);
+  let at = 0;
+  out[at++] = OPEN;
+  for (const [position, hit] of hits.entries()) {
+    if (position > 0) out[at++] = COMMA;
+    at = copyPassage(hit, parts, out, at);
+    const tail = tails[position] as string;
+    for (let i = 0; i < tail.length; i++) out[at++] = tail.charCodeAt(i); // it is ASCII
   }
-  parts.push(CLOSE);
-  return joined(parts);
+  out[at] = CLOSE;
+  return out;
+}
+
+function passageLength({ passage: { bytes, textAt, attributesAt }, parentText }: ReadyHit, parts: Parts): number {
+  const text = parts.text ? (parentText?.length ?? attributesAt - textAt) : 0;
+  return textAt + text + (parts.attributes ? bytes.length - attributesAt : 0);
+}
+
+/** @returns the place behind what was written */
+function copyPassage(
+  { passage: { bytes, textAt, attributesAt }, parentText }: ReadyHit,
+  parts: Parts,
+  out: Uint8Array,
+  at: number,
+): number {
+  const isOwnText = parts.text && parentText === null;
+  const head = isOwnText ? (parts.attributes ? bytes : bytes.subarray(0, attributesAt)) : bytes.subarray(0, textAt);
+  out.set(head, at);
+  let end = at + head.length;
+  if (isOwnText) return end;
+  if (parts.text && parentText !== null) {
+    out.set(parentText, end);
+    end += parentText.length;
+  }
+  if (parts.attributes) {
+    out.set(bytes.subarray(attributesAt), end);
+    end += bytes.length - attributesAt;
+  }
+  return end;
 }
 
 /** From the score to the closing brace. */
-function hitTail({ score, fused }: RankedHit, { scoreType, branches }: Ranking, include: readonly Include[]): string {
-  let tail = `,"score":${rounded(score)},"score_type":"${scoreType}"`;
-  const found = branches
-    .map((branch, list) => ({ branch, rank: fused.ranks[list] ?? 0, raw: fused.raw[list] ?? 0 }))
-    .filter(({ rank }) => rank > 0);
-  if (include.includes("ranks")) tail += `,"ranks":{${found.map(({ branch, rank }) => `"${branch}":${rank}`).join(",")}}`;
-  if (include.includes("scores")) {
-    tail += `,"scores":{${found.map(({ branch, raw }) => `"${branch}":${rounded(raw)},`).join("")}"fused":${rounded(fused.fused)}}`;
+function hitTail({ score, fused }: RankedHit, { scoreType, branches }: Ranking, parts: Parts): string {
+  let ranks = "";
+  let scores = "";
+  for (const [list, branch] of branches.entries()) {
+    const rank = fused.ranks[list] ?? 0;
+    if (rank === 0) continue;
+    ranks += `${ranks === "" ? "" : ","}"${branch}":${rank}`;
+    scores += `"${branch}":${rounded(fused.raw[list] ?? 0)},`;
   }
+  let tail = `,"score":${rounded(score)},"score_type":"${scoreType}"`;
+  if (parts.ranks) tail += `,"ranks":{${ranks}}`;
+  if (parts.scores) tail += `,"scores":{${scores}"fused":${rounded(fused.fused)}}`;
   return `${tail}}`;
 }
 
 /** Six digits after the point: more than single precision knows, and it keeps the order. */
 function rounded(score: number): number {
   return Math.round(score * 1_000_000) / 1_000_000;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }
