@@ -3,14 +3,17 @@ import { IndexWorkshop } from "../actors/retriever/index/resident/index_workshop
 import { loadKernels } from "../actors/retriever/index/resident/kernels.ts";
 import type { ResidentParts } from "../actors/retriever/registry/options.ts";
 import { SnapshotFolder } from "../actors/retriever/registry/snapshots.ts";
+import { Slots } from "../actors/retriever/slots.ts";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../runtime/clock.ts";
 
 const SNAPSHOTS_FOLDER = "indexes";
 /** Beyond this a query would hold the event loop for more than 2 ms (measured: 0.7 ms at 100,000 chunks). */
 const MAX_ROWS = 250_000;
-/** Measured: 413 to 475 bytes of index, 310 to 340 of text; the rest is for the terms and for longer texts. */
-const BYTES_PER_CHUNK = 1_200;
+/** Measured: 413 to 475 bytes of index; the rest is a passage of 256 tokens with its title and attributes. */
+const BYTES_PER_CHUNK = 2_000;
+/** Each holds the rows it has read, so a few at a time. */
+const MAX_BUILDS = 2;
 /** A build has one task at a time in the thread's queue, and so have merges and snapshots: one of each for every retriever. */
 const MAX_QUEUE = 1_000;
 const TASK_LIMIT_MS = 120_000;
@@ -21,9 +24,11 @@ export async function openResident(config: Config, clock: Clock): Promise<Reside
     workshop: new IndexWorkshop({ maxQueue: MAX_QUEUE, taskTimeoutMs: TASK_LIMIT_MS, maxRows: MAX_ROWS, clock }),
     kernels: await loadKernels(),
     snapshots: new SnapshotFolder(join(config.dataDir, SNAPSHOTS_FOLDER)),
+    builds: new Slots(MAX_BUILDS, config.retriever.maxActive),
     bytesPerChunk: BYTES_PER_CHUNK,
     limits: {
       maxRows: MAX_ROWS,
+      maxBytes: config.retriever.maxBytes,
       bitsFromRows: 20_000,
       mergeFromRows: 1_000,
       scanPageRows: 1_000,

@@ -1,6 +1,7 @@
 import type { Clock } from "../../../runtime/clock.ts";
 import { kennelError } from "../../../runtime/errors.ts";
 import type { ChunkRow } from "../../vector_store/vector_store.ts";
+import type { Slots } from "../slots.ts";
 import { MemoryIndex } from "./memory_index.ts";
 import { type Analyzer, loadAnalyzer } from "./resident/analyzer.ts";
 import type { IndexImage } from "./resident/image.ts";
@@ -22,6 +23,8 @@ export interface IndexWrite {
 export interface ResidencyLimits {
   /** Chunks beyond which the store answers. */
   readonly maxRows: number;
+  /** Memory of one index beyond which the store answers: what there is for all of them. */
+  readonly maxBytes: number;
   /** Rows from which on 1-bit vectors are searched first. */
   readonly bitsFromRows: number;
   /** Written rows from which on they are merged into the base. */
@@ -45,6 +48,8 @@ export interface ResidencyParts {
   readonly clock: Clock;
   readonly workshop: IndexWorkshop;
   readonly kernels: KernelModule;
+  /** Builds side by side: each holds the rows it has read. */
+  readonly builds: Slots;
   readonly limits: ResidencyLimits;
 }
 
@@ -83,20 +88,31 @@ export class Residency {
 
   /** Makes the index of every row the store has now. Rejects with `storage_full` when it is too large to be resident. */
   async build(indexVersion: number, signal: AbortSignal): Promise<MemoryIndex> {
-    const { limits, workshop } = this.#parts;
+    const { limits, workshop, builds } = this.#parts;
     const { language, dimensions, scan } = this.#collection;
     const options = { indexVersion, language, dimensions, bitsFromRows: limits.bitsFromRows };
-    return this.open(await workshop.build(scan(limits.scanPageRows, signal), options, signal));
+    const release = await builds.take(signal);
+    try {
+      return await this.open(await workshop.build(scan(limits.scanPageRows, signal), options, signal));
+    } finally {
+      release();
+    }
   }
 
+  /** Rejects with `storage_full` when the index is too large to be resident. */
   async open(image: IndexImage): Promise<MemoryIndex> {
     const { kernels, limits } = this.#parts;
     this.#analyzer ??= await loadAnalyzer(this.#collection.language);
     const { bitsFromRows, mergeFromRows } = limits;
-    return new MemoryIndex(new ResidentIndex(image, { kernels, analyzer: this.#analyzer, bitsFromRows, mergeFromRows }));
+    const index = new MemoryIndex(new ResidentIndex(image, { kernels, analyzer: this.#analyzer, bitsFromRows, mergeFromRows }));
+    this.#refuseTooLarge(index);
+    return index;
   }
 
-  /** Applies a write in slices between which the event loop turns (Y3). A document is changed as a whole. */
+  /**
+   * Applies a write in slices between which the event loop turns (Y3). A document is changed as a whole. Rejects with
+   * `storage_full` when the index has become too large to be resident, or memory was refused.
+   */
   async write(index: MemoryIndex, { documentIds, rows }: IndexWrite): Promise<void> {
     const rowsOf = new Map<string, ChunkRow[]>(documentIds.map((id) => [id, []]));
     for (const row of rows) rowsOf.get(row.documentId)?.push(row);
@@ -110,6 +126,15 @@ export class Residency {
       await new Promise<void>((resolve) => void setImmediate(resolve));
     }
     if (slice.ids.length > 0) index.write(slice.ids, slice.rows);
+    this.#refuseTooLarge(index);
+  }
+
+  #refuseTooLarge({ bytes, resident }: MemoryIndex): void {
+    const { maxBytes, maxRows } = this.limits;
+    if (bytes <= maxBytes && resident.liveRows <= maxRows) return;
+    throw kennelError("storage_full", {
+      message: `Index takes ${bytes} bytes for ${resident.liveRows} chunks, memory pays up to ${maxBytes} bytes and ${maxRows} chunks`,
+    });
   }
 
   /** Moves what was written into the base; searches and writes go on meanwhile. */

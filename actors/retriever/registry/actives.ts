@@ -3,11 +3,11 @@ import type { Timer } from "../../../runtime/clock.ts";
 import { kennelError, toKennelError } from "../../../runtime/errors.ts";
 import type { IndexName } from "../../vector_store/vector_store.ts";
 import type { IndexWrite } from "../index/residency.ts";
+import { Slots } from "../slots.ts";
 import { ActiveCollection, activeKey } from "./active_collection.ts";
 import type { RegistryOptions, RegistryParts, ResolvedCollection } from "./options.ts";
 import { byDispensability, choosePassivations, type PassivationReason } from "./passivation.ts";
 import { reasonForStore, retrieverSpec } from "./retriever_spec.ts";
-import { Slots } from "./slots.ts";
 
 // Invariants:
 //   N1. A collection's build is active at most once: who asks while it is being opened waits for that opening, and who
@@ -26,8 +26,8 @@ export class Actives {
   readonly #leaving = new Map<string, Promise<void>>();
   readonly #slots: Slots;
   readonly #stop = new AbortController();
-  /** Builds that were written to since their last index version (N4). */
-  readonly #unversioned = new Set<string>();
+  /** Builds that were written to since their last index version, and which that was (N4). */
+  readonly #unversioned = new Map<string, number>();
   #sweep: Timer | null = null;
 
   constructor(parts: RegistryParts, options: RegistryOptions) {
@@ -77,17 +77,20 @@ export class Actives {
   /** The store has acknowledged a write. Resolves when every retriever of the build shows it, or has made way. */
   async written({ collection, version }: IndexName, write: IndexWrite): Promise<void> {
     const key = activeKey(collection, version);
-    this.#unversioned.add(key); // N4
     const entry = this.#active.get(key);
+    const known = this.#parts.collections.resolve(collection)?.record.indexVersion ?? 0;
+    this.#unversioned.set(key, Math.max(known, entry?.targetVersion ?? 0)); // N4
     if (entry === undefined) return;
     const opening = this.#opening.get(key);
     if (opening !== undefined) await opening.catch(() => {});
     if (!(await entry.write(write, this.#options.writeTimeoutMs))) await this.passivate(entry, "behind");
   }
 
-  /** What was written to the collection has an index version by now. */
-  versioned(collection: string): void {
-    for (const key of this.#unversioned) if (key.startsWith(`${collection}.v`)) this.#unversioned.delete(key);
+  /** What was written to the collection before `indexVersion` was made is in it. */
+  versioned(collection: string, indexVersion: number): void {
+    for (const [key, writtenAt] of this.#unversioned) {
+      if (key.startsWith(`${collection}.v`) && writtenAt < indexVersion) this.#unversioned.delete(key);
+    }
   }
 
   /** No more openings and sweeps; the retrievers themselves are the supervisor's to stop. */

@@ -58,7 +58,7 @@ export interface RegistryOptions {
 }
 
 /** What collections need to be held in memory. */
-export interface ResidentParts extends Pick<ResidencyParts, "workshop" | "kernels" | "limits"> {
+export interface ResidentParts extends Pick<ResidencyParts, "workshop" | "kernels" | "builds" | "limits"> {
   readonly snapshots: SnapshotFolder;
   /** Memory of one chunk with its text, about: what decides whether a collection is tried at all. */
   readonly bytesPerChunk: number;

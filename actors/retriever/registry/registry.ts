@@ -113,7 +113,7 @@ export class RetrieverRegistry {
    * when the running retrievers search the new one.
    */
   async refresh(name: string, indexVersion: number): Promise<void> {
-    this.#actives.versioned(name);
+    this.#actives.versioned(name, indexVersion);
     await Promise.all([...this.#actives.of(name)].map((entry) => entry.refresh(indexVersion, this.#options.refreshTimeoutMs)));
   }
 

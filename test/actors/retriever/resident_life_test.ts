@@ -196,6 +196,7 @@ test("A snapshot is not used after a write that has no index version yet", () =>
       const row = textRow("new", "fish");
       store.rows = [...ROWS, row];
       await registry.written({ collection: "docs", version: 1 }, ["new"], [row]);
+      await registry.changed("docs", collections.get("docs") ?? null); // a word about something else changes nothing
       await search();
       await whenAnsweredFrom("resident");
       const record = collections.get("docs");
@@ -234,6 +235,18 @@ test("A collection that is too large, or set to never, is answered by the store,
     put("stored", {}, { resident: "never" });
     await search({ collection: "stored" });
     assert.match(String(details("stored").index_reason), /set to resident "never"/);
+  }));
+
+test("An index that grows beyond what memory pays for makes way for the store, and loses nothing", () =>
+  alone({ limits: { maxRows: 4 } }, async ({ search, write, whenAnsweredFrom, details }) => {
+    await search();
+    await whenAnsweredFrom("resident");
+    await write("docs", [...ROWS, textRow("x", "fish")]);
+    assert.is(details().index, "resident");
+    await write("docs", [...ROWS, textRow("x", "fish"), textRow("y", "fish")]);
+    const answer = await search({ query: "fish", strategy: "bm25" });
+    assert.equal([answer.rest.freshness.index, answer.rest.index_version, [...idsOf(answer)].sort()], ["store", 3, ["x#0", "y#0"]]);
+    assert.match(String(details().index_reason), /memory pays up to/);
   }));
 
 test("A build that fails leaves the store answering, and is tried again", () =>

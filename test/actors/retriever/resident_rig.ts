@@ -6,11 +6,13 @@ import { IndexWorkshop } from "../../../actors/retriever/index/resident/index_wo
 import { loadKernels } from "../../../actors/retriever/index/resident/kernels.ts";
 import type { RegistryOptions, ResidentParts } from "../../../actors/retriever/registry/options.ts";
 import { SnapshotFolder } from "../../../actors/retriever/registry/snapshots.ts";
+import { Slots } from "../../../actors/retriever/slots.ts";
 import { systemClock } from "../../../runtime/clock.ts";
 import { type RegistryRig, startRegistry } from "./registry/registry_rig.ts";
 
 export const RESIDENT_LIMITS: ResidencyLimits = {
   maxRows: 1_000,
+  maxBytes: 100_000_000,
   bitsFromRows: 20_000,
   mergeFromRows: 50,
   scanPageRows: 10,
@@ -40,7 +42,14 @@ export interface ResidentRigOptions {
 export async function withResident(options: ResidentRigOptions, body: (rig: ResidentRig) => Promise<void>): Promise<void> {
   const workshop = new IndexWorkshop({ maxQueue: 100, taskTimeoutMs: 60_000, maxRows: 1_000, clock: systemClock() });
   const snapshots = new SnapshotFolder(options.folder);
-  const resident: ResidentParts = { workshop, kernels, snapshots, limits: { ...RESIDENT_LIMITS, ...options.limits }, bytesPerChunk: 1_000 };
+  const resident: ResidentParts = {
+    workshop,
+    kernels,
+    snapshots,
+    builds: new Slots(2, 100),
+    limits: { ...RESIDENT_LIMITS, ...options.limits },
+    bytesPerChunk: 1_000,
+  };
   const rig = startRegistry(options.registry ?? {}, { resident });
   rig.put("docs", {}, { resident: "auto" });
   await snapshots.open((name) => {

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Slots } from "../../../../actors/retriever/registry/slots.ts";
-import { watch } from "../../../support/supervision.ts";
+import { Slots } from "../../../actors/retriever/slots.ts";
+import { watch } from "../../support/supervision.ts";
 
 const test = suite("slots");
 const never = new AbortController().signal;

@@ -1,5 +1,5 @@
-import { cancellationOf } from "../../../runtime/cancellation.ts";
-import { kennelError } from "../../../runtime/errors.ts";
+import { cancellationOf } from "../../runtime/cancellation.ts";
+import { kennelError } from "../../runtime/errors.ts";
 
 /** A bounded number of places for work that runs side by side, with a bounded queue in front, first come, first served. */
 export class Slots {
@@ -20,7 +20,7 @@ export class Slots {
       return Promise.resolve(this.#release());
     }
     if (this.#queue.length >= this.#maxWaiting)
-      return Promise.reject(kennelError("overloaded", { message: "Too many collections are being activated" }));
+      return Promise.reject(kennelError("overloaded", { message: "Too much waits for the same places" }));
     return new Promise((resolve, reject) => {
       let isGone = false;
       const onAbort = () => {
