@@ -103,26 +103,19 @@ export function toChunkedDocument({ id, contentHash, title, text, parents, chunk
 export function putChunks(connection: Connection, collection: string, version: number, documents: readonly ChunkedDocument[]): void {
   connection.transaction(() => {
     const { key: collectionKey } = requireCollection(connection, collection);
+    const found: { readonly key: number; readonly document: ChunkedDocument }[] = [];
     for (const document of documents) {
-      // A document that was replaced or removed since its job read it keeps what it has become.
-      const row = connection.get<{ key: number }>(
-        "SELECT key FROM documents WHERE collection = ? AND id = ? AND content_hash = ? AND is_deleting = 0",
-        [collectionKey, document.id, document.contentHash],
-      );
-      if (row === undefined) continue;
-      connection.run("DELETE FROM chunks WHERE document = ? AND version = ?", [row.key, version]);
-      connection.run("DELETE FROM parents WHERE document = ? AND version = ?", [row.key, version]);
-      connection.run("UPDATE documents SET title = ? WHERE key = ? AND title <> ?", [document.title, row.key, document.title]);
-      // A text that was parsed to itself is not stored twice.
-      connection.run("UPDATE bodies SET text = ? WHERE document = ? AND (kind = 'file' OR source <> CAST(? AS BLOB))", [
-        document.text,
-        row.key,
-        document.text,
-      ]);
+      const key = putText(connection, collectionKey, document);
+      if (key !== null) found.push({ key, document });
+    }
+    const keys = JSON.stringify(found.map(({ key }) => key));
+    connection.run("DELETE FROM chunks WHERE version = ? AND document IN (SELECT value FROM json_each(?))", [version, keys]);
+    connection.run("DELETE FROM parents WHERE version = ? AND document IN (SELECT value FROM json_each(?))", [version, keys]);
+    for (const { key, document } of found) {
       for (const chunk of document.chunks) {
         connection.run(
           "INSERT INTO chunks (document, version, ordinal, parent, start_offset, end_offset, index_prefix) VALUES (?, ?, ?, ?, ?, ?, ?)",
-          [row.key, version, chunk.ordinal, chunk.parentId, chunk.startOffset, chunk.endOffset, chunk.indexPrefix],
+          [key, version, chunk.ordinal, chunk.parentId, chunk.startOffset, chunk.endOffset, chunk.indexPrefix],
         );
       }
       for (const parent of document.parents) {
@@ -130,12 +123,26 @@ export function putChunks(connection: Connection, collection: string, version: n
           collectionKey,
           version,
           parent.id,
-          row.key,
+          key,
           parent.text,
         ]);
       }
     }
   });
+}
+
+/** Stores what parsing made of a document. Null: it was replaced or removed since its job read it, and keeps what it has become. */
+function putText(connection: Connection, collectionKey: number, { id, contentHash, title, text }: ChunkedDocument): number | null {
+  // A text that was parsed to itself is not stored twice.
+  const row = connection.get<{ key: number; title: string; is_itself: number }>(
+    `SELECT key, title, kind = 'text' AND source = CAST(? AS BLOB) AS is_itself FROM documents JOIN bodies ON document = key
+     WHERE collection = ? AND id = ? AND content_hash = ? AND is_deleting = 0`,
+    [text, collectionKey, id, contentHash],
+  );
+  if (row === undefined) return null;
+  if (row.is_itself === 0) connection.run("UPDATE bodies SET text = ? WHERE document = ?", [text, row.key]);
+  if (row.title !== title) connection.run("UPDATE documents SET title = ? WHERE key = ?", [title, row.key]);
+  return row.key;
 }
 
 export function markDeleting(connection: Connection, collection: string, ids: readonly string[]): string[] {

@@ -175,17 +175,20 @@ export function pendingDocuments(connection: Connection, jobId: string, limit: n
     "SELECT key, length(source) AS bytes FROM documents JOIN bodies ON document = key WHERE job = ? ORDER BY key LIMIT ?",
     [job.key, limit],
   );
-  const documents: SourceDocument[] = [];
   let bytes = 0;
-  for (const size of sizes) {
+  const beyond = sizes.findIndex((size, place) => {
     bytes += size.bytes;
-    if (documents.length > 0 && bytes > maxBytes) break;
-    const row = connection.get<PendingRow>("SELECT d.*, b.* FROM documents d JOIN bodies b ON b.document = d.key WHERE d.key = ?", [
-      size.key,
-    ]);
-    if (row !== undefined) documents.push(toSource(row));
-  }
-  return documents;
+    return place > 0 && bytes > maxBytes;
+  });
+  const last = (beyond < 0 ? sizes : sizes.slice(0, beyond)).at(-1);
+  if (last === undefined) return [];
+  return connection
+    .all<PendingRow>(
+      `SELECT id, title, url, attributes, principals, content_hash, kind, format, file_name, source, vector
+       FROM documents JOIN bodies ON document = key WHERE job = ? AND key <= ? ORDER BY key`,
+      [job.key, last.key],
+    )
+    .map(toSource);
 }
 
 /** All that marking a document as done needs of it. */
@@ -255,8 +258,9 @@ interface PendingRow {
   readonly kind: "text" | "file";
   readonly format: string;
   readonly file_name: string;
-  readonly source: Buffer;
-  readonly vector: Buffer | null;
+  /** The driver gives the blobs of many rows as array buffers, those of a single row as buffers. */
+  readonly source: ArrayBuffer | Buffer;
+  readonly vector: ArrayBuffer | Buffer | null;
 }
 
 function putBody(connection: Connection, key: number, document: SourceDocument): void {
@@ -276,7 +280,7 @@ function putBody(connection: Connection, key: number, document: SourceDocument):
 function toSource(row: PendingRow): SourceDocument {
   const source: DocumentSource =
     row.kind === "text"
-      ? { kind: "text", text: row.source.toString("utf8"), format: row.format as "text" | "markdown" | "html" }
+      ? { kind: "text", text: Buffer.from(row.source as ArrayBuffer).toString("utf8"), format: row.format as "text" | "markdown" | "html" }
       : { kind: "file", mediaType: row.format, fileName: row.file_name, bytes: new Uint8Array(row.source) };
   return {
     id: row.id,

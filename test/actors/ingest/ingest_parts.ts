@@ -25,7 +25,7 @@ export const LIMITS = {
   maxPages: 50,
 } as const;
 
-export const CHILD_LIMITS: ChildLimits = {
+const CHILD_LIMITS: ChildLimits = {
   mailboxCapacity: 100,
   maxInFlight: 64,
   restartIntensity: 5,
