@@ -153,6 +153,9 @@ function startCoordinator(supervisor: Supervisor, services: Services, config: Co
   return publishedModes(board, services.roles, config.cache.answerBytes > 0);
 }
 
+/** How long requests are refused with `draining` before connections are. */
+const REFUSAL_MS = 100;
+
 /** Serves what still arrives for one grace, then waits for what was admitted; within the drain's limit, both. */
 async function drainBridge(bridge: Bridge, listener: HttpListener, config: Config, clock: Clock, logger: Logger): Promise<void> {
   const { graceMs, limitMs } = config.drain;
@@ -162,5 +165,7 @@ async function drainBridge(bridge: Bridge, listener: HttpListener, config: Confi
   await bridge
     .whenIdle(AbortSignal.timeout(limitMs))
     .catch(() => logger.warn({ inFlight: bridge.inFlight }, "requests outlived the drain's limit"));
-  await listener.stop(config.drain.limitMs);
+  // Clients that are between two requests learn that the node drains; a closed door would tell them nothing.
+  await clock.sleep(Math.min(graceMs, REFUSAL_MS), new AbortController().signal);
+  await listener.stop(limitMs);
 }

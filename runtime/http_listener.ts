@@ -38,7 +38,8 @@ export interface HttpListener {
   /** The port that was bound. */
   readonly port: number;
   /**
-   * Stops accepting, closes idle connections, waits for open requests at most `graceMs`, then closes what is left.
+   * Stops accepting, closes idle connections, waits for open requests at most `graceMs`, then closes what is left. A
+   * connection whose first request is still on its way has a moment to bring it.
    * Idempotent: a second call waits for the first.
    * @returns how many requests were cut off
    */
@@ -93,29 +94,41 @@ function bind(server: Server, options: HttpListenerOptions): Promise<void> {
   });
 }
 
+/** How long a connection that has been taken is waited for to bring its first request; they come together as a rule. */
+const FIRST_REQUEST_MS = 250;
+
 async function stopListening(server: Server, connections: Connections, clock: Clock, graceMs: number): Promise<number> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   connections.closeIdle();
+  const firstRequests = clock.setTimer(Math.min(FIRST_REQUEST_MS, graceMs), () => connections.closeUnused());
   let cutOff = 0;
   const limit = clock.setTimer(graceMs, () => {
     cutOff = connections.destroyAll();
   });
   await closed;
   limit.cancel();
+  firstRequests.cancel();
   return cutOff;
 }
 
 /** Which sockets are open, and how many requests each still owes an answer. */
 class Connections {
   readonly #requests = new Map<Socket, number>();
+  /** Those that have not brought a request yet. */
+  readonly #unused = new Set<Socket>();
   #isClosing = false;
 
   add(socket: Socket): void {
     this.#requests.set(socket, 0);
-    socket.once("close", () => this.#requests.delete(socket));
+    this.#unused.add(socket);
+    socket.once("close", () => {
+      this.#requests.delete(socket);
+      this.#unused.delete(socket);
+    });
   }
 
   begin(socket: Socket): void {
+    this.#unused.delete(socket);
     const open = this.#requests.get(socket);
     if (open !== undefined) this.#requests.set(socket, open + 1);
   }
@@ -130,7 +143,11 @@ class Connections {
   /** From here on a connection ends with its last answer. */
   closeIdle(): void {
     this.#isClosing = true;
-    for (const [socket, open] of this.#requests) if (open === 0) socket.destroy();
+    for (const [socket, open] of this.#requests) if (open === 0 && !this.#unused.has(socket)) socket.destroy();
+  }
+
+  closeUnused(): void {
+    for (const socket of this.#unused) socket.destroy();
   }
 
   /** @returns how many requests lost their answer */
