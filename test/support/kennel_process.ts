@@ -14,6 +14,10 @@ export interface KennelProcess {
   readonly url: string;
   /** Everything it has written. */
   output(): string;
+  /** Whatever it does about it; see `ended`. */
+  signal(name: "SIGTERM" | "SIGKILL"): void;
+  /** Resolves when the process has ended: its exit code, or null where a signal ended it. */
+  readonly ended: Promise<number | null>;
   /** Drains it and removes its data. */
   stop(): Promise<void>;
 }
@@ -25,15 +29,16 @@ export async function startKennel(env: Readonly<Record<string, string>> = {}): P
     env: { ...process.env, KENNEL_HTTP_PORT: "0", KENNEL_DATA_DIR: join(folder, "data"), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
   let written = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (part: Buffer) => (written += part.toString()));
   const stop = async () => {
-    await ended(child);
+    await endProcess(child);
     await rm(folder, { recursive: true, force: true });
   };
   try {
     const url = await addressOf(child, () => written);
-    return { url, output: () => written, stop };
+    return { url, output: () => written, signal: (name) => void child.kill(name), ended, stop };
   } catch (thrown) {
     await stop();
     throw thrown;
@@ -60,7 +65,7 @@ function addressOf(child: ChildProcess, written: () => string): Promise<string> 
   });
 }
 
-function ended(child: ChildProcess): Promise<void> {
+function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
     const limit = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
