@@ -1,12 +1,13 @@
 import { unlessAborted } from "../../runtime/cancellation.ts";
 import type { Timer } from "../../runtime/clock.ts";
 import { type KennelError, kennelError, neverReached, toKennelError } from "../../runtime/errors.ts";
-import type { ActorContext, Asks, Behavior, Outcome, PendingAsk } from "../../supervisor/kernel/behavior.ts";
+import type { ActorContext, Behavior, Outcome } from "../../supervisor/kernel/behavior.ts";
 import type { RetrievalIndex } from "./index/index.ts";
 import type { MemoryIndex } from "./index/memory_index.ts";
 import type { IndexWrite, Residency } from "./index/residency.ts";
 import type { StoreIndex } from "./index/store_index.ts";
-import { type PipelineAnswer, runPipeline } from "./pipeline/pipeline.ts";
+import type { RetrieverMessage, SearchOutcome } from "./messages.ts";
+import { runPipeline } from "./pipeline/pipeline.ts";
 import type { PipelineParts, PreparedSearch } from "./pipeline/search_context.ts";
 
 // Invariants:
@@ -17,46 +18,6 @@ import type { PipelineParts, PreparedSearch } from "./pipeline/search_context.ts
 //   R3. The state changes in `receive` only. A search over the store holds the index it began with; one over memory reads
 //       it within one turn.
 //   R4. Whatever befalls the index in memory, the store's index takes over: building, merging and saving never fail a query.
-
-/** The outcome of a search as the actor sees it. */
-export type SearchOutcome =
-  | { readonly kind: "answered"; readonly answer: PipelineAnswer }
-  /** The query's own fault, or a service's (R1). */
-  | { readonly kind: "refused"; readonly error: KennelError };
-
-interface SearchMessage extends Asks<SearchOutcome> {
-  readonly kind: "search";
-  readonly search: PreparedSearch;
-}
-
-/** Answered with the index version that searches see from now on. */
-interface RefreshMessage extends Asks<number> {
-  readonly kind: "refresh";
-  readonly indexVersion: number;
-}
-
-/** The store has acknowledged it. Answered when the next search sees it. */
-interface WriteMessage extends Asks<true> {
-  readonly kind: "write";
-  readonly write: IndexWrite;
-}
-
-interface ProbeMessage extends Asks<true> {
-  readonly kind: "probe";
-}
-
-export type RetrieverMessage =
-  | SearchMessage
-  | RefreshMessage
-  | WriteMessage
-  | ProbeMessage
-  /** A piped search has ended. */
-  | { readonly kind: "ended"; readonly ask: PendingAsk; readonly outcome: Outcome<unknown> }
-  | { readonly kind: "build" }
-  | { readonly kind: "built"; readonly build: AbortController; readonly outcome: Outcome<MemoryIndex> }
-  | { readonly kind: "save" }
-  /** A merge, or a merge and a snapshot, has ended. */
-  | { readonly kind: "kept"; readonly outcome: Outcome<unknown> };
 
 export type RetrieverState =
   /** The store answers every search. `isFinal`: until the collection is opened anew. */

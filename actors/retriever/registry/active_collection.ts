@@ -6,8 +6,8 @@ import type { Residency } from "../../coordinator/modes.ts";
 import type { CollectionRecord } from "../../document_store/document_store.ts";
 import type { RetrievalIndex } from "../index/index.ts";
 import type { IndexWrite } from "../index/residency.ts";
+import type { RetrieverMessage, SearchOutcome } from "../messages.ts";
 import type { PreparedSearch } from "../pipeline/search_context.ts";
-import type { RetrieverMessage, SearchOutcome } from "../retriever.ts";
 import type { Tenant } from "./passivation.ts";
 
 // Invariants:

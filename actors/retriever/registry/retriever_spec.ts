@@ -2,8 +2,9 @@ import type { ChildSpec } from "../../../supervisor/child.ts";
 import { ByteCache } from "../index/byte_cache.ts";
 import { Residency } from "../index/residency.ts";
 import { StoreIndex } from "../index/store_index.ts";
+import type { RetrieverMessage } from "../messages.ts";
 import { phaseTimes } from "../pipeline/phase_times.ts";
-import { type RetrieverMessage, type RetrieverState, retriever } from "../retriever.ts";
+import { type RetrieverState, retriever } from "../retriever.ts";
 import type { ReplicaPlan } from "./active_collection.ts";
 import type { RegistryOptions, RegistryParts, ResolvedCollection } from "./options.ts";
 

@@ -118,7 +118,7 @@ export class FaultyModel implements EmbeddingModel {
   }
 }
 
-export function embedFourWords(text: string): Float32Array | null {
+function embedFourWords(text: string): Float32Array | null {
   const words = text.split(" ");
   const counts = KNOWN_WORDS.map((known) => words.filter((word) => word === known).length);
   const norm = Math.hypot(...counts);
