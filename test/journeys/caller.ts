@@ -81,7 +81,7 @@ export class Caller {
   }
 }
 
-export function documentsOf(answer: SearchAnswer): string[] {
+function documentsOf(answer: SearchAnswer): string[] {
   return [...new Set(answer.data.map((hit) => hit.document_id))];
 }
 
