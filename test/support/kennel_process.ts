@@ -38,7 +38,7 @@ export async function startKennel(env: Readonly<Record<string, string>> = {}): P
   };
   try {
     const url = await addressOf(child, () => written);
-    return { url, output: () => written, signal: (name) => void child.kill(name), ended, stop };
+    return { url, output: () => written, signal: (name) => send(child, name), ended, stop };
   } catch (thrown) {
     await stop();
     throw thrown;
@@ -65,14 +65,19 @@ function addressOf(child: ChildProcess, written: () => string): Promise<string> 
   });
 }
 
+/** By its id: after `child.kill`, Deno reports that the signal ended the process, whatever the process made of it. */
+function send(child: ChildProcess, name: "SIGTERM" | "SIGKILL"): void {
+  if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(child.pid, name);
+}
+
 function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
-    const limit = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
+    const limit = setTimeout(() => send(child, "SIGKILL"), STOP_LIMIT_MS);
     child.once("exit", () => {
       clearTimeout(limit);
       resolve();
     });
-    child.kill("SIGTERM");
+    send(child, "SIGTERM");
   });
 }
