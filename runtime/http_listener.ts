@@ -63,7 +63,8 @@ export async function startHttpListener(options: HttpListenerOptions, handler: F
     (incoming, outgoing) => {
       connections.begin(incoming.socket);
       outgoing.once("close", () => connections.end(incoming.socket));
-      void listen(incoming, outgoing);
+      // Deno takes "node:http" and the library's "http" for two modules with equal types.
+      void listen(...([incoming, outgoing] as Parameters<typeof listen>));
     },
   );
   server.maxConnections = options.maxConnections;

@@ -40,7 +40,8 @@ function checks(): readonly Check[] {
       "--quiet",
       "--no-lock",
       "--no-remote",
-      "--node-modules-dir=manual",
+      "--config",
+      join(ROOT, "deno_check.jsonc"),
       ...listTypeScript(ROOT),
     ]),
     {

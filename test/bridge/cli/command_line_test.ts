@@ -36,7 +36,20 @@ const actor = (path: string, changes: object = {}) => ({
   children: [],
   ...changes,
 });
-const tree = (children: readonly object[]) => ({ node: "n1", version: "0.1.0", mode: "basic", uptime_s: 75, children });
+const tree = (children: readonly object[]) => ({
+  node: "n1",
+  version: "0.1.0",
+  readiness: "ok",
+  mode: "basic",
+  forced_mode: null,
+  uptime_s: 75,
+  collections: 0,
+  retrievers: { active: 0, max_active: 8, bytes: 0, answers: { hits: 0, misses: 0, entries: 0, bytes: 0 }, computing: 0 },
+  event_loop_lag_ms: { p50: 0, p99: 0 },
+  memory_bytes: 0,
+  children: [...children],
+  events: [],
+});
 
 test("Serve gets the checked configuration, and its exit code is the command's", async () => {
   let port = -1;
@@ -176,7 +189,7 @@ test("Status draws the tree with what is worth a look", () => {
         in_flight: 2,
         latency_ms: { p50: 1.25, p95: 3, p99: 9 },
       }),
-    ]) as Parameters<typeof drawStatus>[0],
+    ]) as unknown as Parameters<typeof drawStatus>[0],
   );
   const lines = text.split("\n");
   assert.is(lines[0], "n1  Kennel 0.1.0  mode basic  up 1 min 15 s");
