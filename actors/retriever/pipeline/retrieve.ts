@@ -194,9 +194,11 @@ class BranchRun {
 
   #fail(thrown: unknown): BranchAnswer | null {
     this.#isEnded = true;
-    const error = toKennelError(thrown);
-    // A collection into which nothing was put yet need not have an index.
-    if (error.code === "not_found" && this.#context.search.isEmpty) return this.#answer([]);
+    const failure = toKennelError(thrown);
+    const isMissing = failure.code === "not_found";
+    // A collection into which nothing was put yet need not have an index; one with documents has lost it.
+    if (isMissing && this.#context.search.isEmpty) return this.#answer([]);
+    const error = isMissing ? kennelError("unavailable", { message: "The collection's index is missing", cause: thrown }) : failure;
     this.error = error;
     if (!this.#context.signal.aborted) this.#context.degrade(this.#stage, error.code, ROLE_OF[this.#stage]);
     return null;

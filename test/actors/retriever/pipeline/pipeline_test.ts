@@ -186,13 +186,13 @@ test("A search fails only when no branch has answered, and never with an empty l
   assert.not.match(error.message, /a\/path/);
 });
 
-test("An index that does not exist is empty while the collection is, and a failure when it is not", async () => {
+test("An index that does not exist is empty while the collection is, and an outage when it is not", async () => {
   const { run, store } = startPipeline();
   store.set("searchVector", { kind: "fail", code: "not_found" });
   store.set("searchText", { kind: "fail", code: "not_found" });
   const { answer } = await run({}, { isEmpty: true });
   assert.equal([hitsOf(answer), answer.rest.degradations], [[], []]);
-  assert.is((await failure(run())).code, "not_found");
+  assert.is((await failure(run())).code, "unavailable");
 });
 
 test("A branch that hangs costs the query its usual time once the other one has answered, not its deadline", async () => {
