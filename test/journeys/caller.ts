@@ -14,7 +14,7 @@ export interface Reply<Body> {
 }
 
 /** What a search body may hold; the server checks it. */
-export type SearchBody = Readonly<Record<string, unknown>>;
+type SearchBody = Readonly<Record<string, unknown>>;
 
 /** An application that speaks HTTP to a node. */
 export class Caller {

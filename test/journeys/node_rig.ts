@@ -7,7 +7,7 @@ import { type KennelNode, type NodeEnvironment, startNode } from "../../node/nod
 import { Caller } from "./caller.ts";
 
 /** A node in this process on a data folder of its own, with a caller that speaks HTTP to it. */
-export interface NodeRig {
+interface NodeRig {
   readonly node: KennelNode;
   readonly caller: Caller;
   readonly dataDir: string;
