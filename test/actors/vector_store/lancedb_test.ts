@@ -134,7 +134,7 @@ lancedb(
           const graphScore = scores.get(id);
           if (graphScore === undefined) continue;
           found += 1;
-          assert.ok(Math.abs(graphScore - score) < 0.02, `the cosine ${score} comes out as ${graphScore}`);
+          assert.ok(Math.abs(graphScore - score) < 1e-5, `the cosine ${score} comes out as ${graphScore}`);
         }
       }
     }
