@@ -59,9 +59,8 @@ async function candidates(
     .withRowId()
     .select([...CANDIDATE_COLUMNS, scoreColumn])
     .limit(options.limit);
-  const onRow = (id: string, rowId: bigint) => open.places.remember(id, rowId);
   const found: Candidate[] = [];
-  for await (const batch of query) found.push(...decodeCandidates(batch as Batch, scoreColumn, scoreOf, onRow));
+  for await (const batch of query) found.push(...decodeCandidates(batch as Batch, scoreColumn, scoreOf));
   return found.sort((left, right) => right.score - left.score || (left.id < right.id ? -1 : 1));
 }
 
@@ -72,25 +71,11 @@ function searchPredicate(open: OpenTable, { filter, notBeforeMs }: SearchOptions
   return parts.length === 0 ? null : parts.join(" AND ");
 }
 
-/**
- * By row id where a search has just seen the chunk (a third of the time of a look-up), by chunk id for the rest. A row id
- * that a change has made stale gives another row or none, so what comes back is compared with what was asked for.
- */
+/** By the index on the ids; reading by row id is no faster. */
 export async function fetchChunks(open: OpenTable, ids: readonly string[]): Promise<StoredChunk[]> {
-  const wanted = new Set(ids);
-  const rowIds = [...wanted].flatMap((id) => open.places.of(id) ?? []);
-  const found = rowIds.length === 0 ? [] : await takeChunks(open, rowIds, wanted);
-  for (const chunk of found) wanted.delete(chunk.id);
-  if (wanted.size === 0) return found;
-  const query = open.table.query().where(isOneOf(FIXED_COLUMNS.id, [...wanted]));
-  for await (const batch of query.select(chunkColumns(open.layout))) found.push(...decodeChunks(batch as Batch, open.layout));
-  return found;
-}
-
-async function takeChunks(open: OpenTable, rowIds: readonly bigint[], wanted: ReadonlySet<string>): Promise<StoredChunk[]> {
   const found: StoredChunk[] = [];
-  for await (const batch of open.table.takeRowIds(rowIds).select(chunkColumns(open.layout))) {
-    found.push(...decodeChunks(batch as Batch, open.layout).filter((chunk) => wanted.has(chunk.id)));
-  }
+  if (ids.length === 0) return found;
+  const query = open.table.query().where(isOneOf(FIXED_COLUMNS.id, ids)).select(chunkColumns(open.layout));
+  for await (const batch of query) found.push(...decodeChunks(batch as Batch, open.layout));
   return found;
 }
