@@ -16,33 +16,18 @@ export function chunkColumns(layout: TableLayout): string[] {
   return [id, documentId, ordinal, parentId, title, url, text, updatedAtMs, ...[...layout.attributes.keys()].map(attributeColumn)];
 }
 
-const ROW_ID_COLUMN = "_rowid";
-
-/**
- * @param scoreOf makes a score that grows with fit from the store's own
- * @param onRow is told where each candidate's row lies
- */
-export function decodeCandidates(
-  batch: Batch,
-  scoreColumn: string,
-  scoreOf: (value: number) => number,
-  onRow: (id: string, rowId: bigint) => void,
-): Candidate[] {
+/** @param scoreOf makes a score that grows with fit from the store's own */
+export function decodeCandidates(batch: Batch, scoreColumn: string, scoreOf: (value: number) => number): Candidate[] {
   const id = child(batch, FIXED_COLUMNS.id);
   const documentId = child(batch, FIXED_COLUMNS.documentId);
   const parentId = child(batch, FIXED_COLUMNS.parentId);
   const score = child(batch, scoreColumn);
-  const rowId = child(batch, ROW_ID_COLUMN);
-  return Array.from({ length: batch.numRows }, (_, row) => {
-    const candidate = {
-      id: id.get(row) as string,
-      documentId: documentId.get(row) as string,
-      parentId: parentId.get(row) as string | null,
-      score: scoreOf(score.get(row) as number),
-    };
-    onRow(candidate.id, rowId.get(row) as bigint);
-    return candidate;
-  });
+  return Array.from({ length: batch.numRows }, (_, row) => ({
+    id: id.get(row) as string,
+    documentId: documentId.get(row) as string,
+    parentId: parentId.get(row) as string | null,
+    score: scoreOf(score.get(row) as number),
+  }));
 }
 
 export function decodeChunks(batch: Batch, layout: TableLayout): StoredChunk[] {

@@ -28,7 +28,6 @@ export async function optimizeTable(open: OpenTable, options: MaintenanceOptions
   // Files of no state are what a write left that failed or died. No write is under way: changes of a table run one by
   // one, and one process owns the folder.
   await table.optimize({ cleanupOlderThan: removeBefore, deleteUnverified: true });
-  open.places.clear(); // merging files has moved the rows
   const indexes = await table.listIndices();
   const vectorIndex = indexes.find(({ columns }) => columns.includes(FIXED_COLUMNS.vector));
   if (await needsVectorIndex(table, vectorIndex, options)) await buildVectorIndex(table);

@@ -7,8 +7,6 @@ export interface OpenTable {
   readonly table: Table;
   /** Replaced when columns are added. */
   layout: TableLayout;
-  /** Row ids of chunks seen of late, so that their text is read without a look-up. */
-  readonly places: RowPlaces;
   /** Scans that read an old state: while there are any, no old version is removed. */
   scans: number;
 }
@@ -113,7 +111,7 @@ export class TableCache {
 
   async #open(name: string): Promise<OpenTable> {
     const table = await this.#connection.openTable(name);
-    return { table, layout: readLayout(await table.schema()), places: new RowPlaces(), scans: 0 };
+    return { table, layout: readLayout(await table.schema()), scans: 0 };
   }
 
   #evictBeyondBound(): void {
@@ -135,31 +133,3 @@ function closeQuietly(entry: Entry): void {
 }
 
 function ignore(): void {}
-
-const MAX_PLACES = 4096;
-
-/**
- * Row ids by chunk id, as searches of late saw them. Only a hint: a change moves rows, so who reads by row id compares
- * the chunk id that comes back.
- */
-export class RowPlaces {
-  readonly #places = new Map<string, bigint>();
-
-  remember(id: string, rowId: bigint): void {
-    this.#places.delete(id);
-    this.#places.set(id, rowId);
-    if (this.#places.size <= MAX_PLACES) return;
-    for (const oldest of this.#places.keys()) {
-      this.#places.delete(oldest);
-      return;
-    }
-  }
-
-  of(id: string): bigint | undefined {
-    return this.#places.get(id);
-  }
-
-  clear(): void {
-    this.#places.clear();
-  }
-}
