@@ -45,7 +45,7 @@ export async function runTestFiles(
       const outcome = await runCommand(runtime.command, [...runtime.args, file], {
         timeoutMs: options.fileTimeoutMs,
         signal: options.signal,
-        env: { NO_COLOR: "1", FORCE_COLOR: "0", KENNEL_PROFILE: "test", ...options.env },
+        env: { NO_COLOR: "1", FORCE_COLOR: "0", ...options.env },
       });
       const result = judge(file, runtime.name, outcome);
       results.push(result);
