@@ -19,6 +19,7 @@ import { type Clock, systemClock } from "../runtime/clock.ts";
 import { lockFolder } from "../runtime/folder_lock.ts";
 import { type HttpListener, startHttpListener } from "../runtime/http_listener.ts";
 import { type Random, systemRandom } from "../runtime/random.ts";
+import { reportStrayRejections } from "../runtime/stray_rejections.ts";
 import { createSupervisor, type Supervisor } from "../supervisor/supervisor.ts";
 import { measureEventLoopLag } from "../telemetry/event_loop_lag.ts";
 import { createLogger, type Logger } from "../telemetry/logs.ts";
@@ -71,6 +72,7 @@ async function buildNode(config: Config, { clock, random }: NodeEnvironment, end
   const name = nodeName(config);
   const logger = createLogger({ level: config.logLevel, node: name });
   const metrics = createMetrics({ version: VERSION, runtime: runtimeName(), ...config.metrics });
+  endings.push(reportStrayRejections((err) => logger.error({ err }, "a rejection that nobody waited for")));
   const lag = measureEventLoopLag(clock);
   endings.push(() => lag.stop());
   const supervisor = createSupervisor({

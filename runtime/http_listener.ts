@@ -64,7 +64,7 @@ export async function startHttpListener(options: HttpListenerOptions, handler: F
       connections.begin(incoming.socket);
       outgoing.once("close", () => connections.end(incoming.socket));
       // Deno takes "node:http" and the library's "http" for two modules with equal types.
-      void listen(...([incoming, outgoing] as Parameters<typeof listen>));
+      Promise.resolve(listen(...([incoming, outgoing] as Parameters<typeof listen>))).catch(() => outgoing.destroy());
     },
   );
   server.maxConnections = options.maxConnections;

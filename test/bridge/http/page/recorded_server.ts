@@ -35,7 +35,10 @@ export class RecordedServer {
 
   private constructor(recorded: Recorded, page: PageFiles) {
     this.recorded = recorded;
-    this.#server = createServer((request, response) => void this.#answer(page, request, response));
+    this.#server = createServer((request, response) => {
+      // A page that is left while it asks takes its request with it.
+      this.#answer(page, request, response).catch(() => response.destroy());
+    });
   }
 
   static async open(recorded: Recorded): Promise<RecordedServer> {
