@@ -1,5 +1,6 @@
 /**
- * The HTTP listener: one fetch handler behind `node:http`, on Deno and on Node alike.
+ * The HTTP listener: one handler behind `node:http`, on Deno and on Node alike. It speaks of requests and answers of its own,
+ * since those that the web defines are costly to make for each request.
  *
  * `Deno.serve` answers 16 % more requests a second at 32 connections and 38 % at one, but it has no limit for a client that opens a connection and
  * never finishes its headers or its body, nor for the number of connections: such a client would hold them for ever.
@@ -9,13 +10,16 @@
  *       `requestTimeoutMs`, is answered 408 and closed.
  *   L2. After `stop` no request is accepted; one that was accepted gets its answer, until the grace has passed.
  *   L3. When a client goes away, `request.signal` aborts.
+ *   L4. What a client goes on sending after its answer is read for `DRAIN_MS` at most, then its connection is closed.
  */
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { getRequestListener } from "@hono/node-server";
+import process from "node:process";
 import type { Clock } from "./clock.ts";
+import { type HttpAnswer, type HttpRequest, IncomingRequest, sendAnswer } from "./http_message.ts";
 
-export type FetchHandler = (request: Request) => Response | Promise<Response>;
+/** Answers a request. What it throws is answered 500; a handler that can say more must not throw. */
+export type HttpHandler = (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
 
 export interface HttpListenerOptions {
   readonly host: string;
@@ -47,8 +51,7 @@ export interface HttpListener {
 }
 
 /** Rejects when the address can't be bound; the error's message names it. */
-export async function startHttpListener(options: HttpListenerOptions, handler: FetchHandler, clock: Clock): Promise<HttpListener> {
-  const listen = getRequestListener(handler, { hostname: options.host });
+export async function startHttpListener(options: HttpListenerOptions, handler: HttpHandler, clock: Clock): Promise<HttpListener> {
   const connections = new Connections();
   const server = createServer(
     {
@@ -60,11 +63,19 @@ export async function startHttpListener(options: HttpListenerOptions, handler: F
       connectionsCheckingInterval: Math.max(50, Math.min(1_000, options.headersTimeoutMs / 4)),
       noDelay: true,
     },
-    (incoming, outgoing) => {
-      connections.begin(incoming.socket);
-      outgoing.once("close", () => connections.end(incoming.socket));
-      // Deno takes "node:http" and the library's "http" for two modules with equal types.
-      Promise.resolve(listen(...([incoming, outgoing] as Parameters<typeof listen>))).catch(() => outgoing.destroy());
+    (received, answering) => {
+      // Deno's own types of this callback lag behind those of the package.
+      const [incoming, outgoing] = [received as IncomingMessage, answering as ServerResponse];
+      const { socket } = incoming;
+      const request = IncomingRequest.of(incoming);
+      connections.begin(socket);
+      outgoing.on("close", () => {
+        connections.end(socket);
+        if (!outgoing.writableFinished || (incoming.destroyed && !incoming.complete)) request?.leave();
+        else if (!incoming.complete) letRunOut(incoming, clock);
+      });
+      if (request === null) sendAnswer(outgoing, BAD_REQUEST);
+      else process.nextTick(whenArrived, incoming, () => respond(handler, request, outgoing));
     },
   );
   server.maxConnections = options.maxConnections;
@@ -80,6 +91,47 @@ export async function startHttpListener(options: HttpListenerOptions, handler: F
       return stopped;
     },
   };
+}
+
+const BAD_REQUEST: HttpAnswer = { status: 400, headers: { connection: "close" }, body: null };
+const FAILED: HttpAnswer = { status: 500, headers: { connection: "close" }, body: null };
+
+/** A short body comes with its head: a moment later it has been read, on Deno and on Node at another one, and nobody has to wait for it. */
+function whenArrived(incoming: IncomingMessage, go: () => void): void {
+  if (incoming.complete) go();
+  else setImmediate(go);
+}
+
+function respond(handler: HttpHandler, request: HttpRequest, outgoing: ServerResponse): void {
+  const fail = () => {
+    if (outgoing.headersSent) outgoing.destroy();
+    else sendAnswer(outgoing, FAILED);
+  };
+  try {
+    const answer = handler(request);
+    if (answer instanceof Promise) answer.then((ready) => sendAnswer(outgoing, ready)).catch(fail);
+    else sendAnswer(outgoing, answer)?.catch(fail);
+  } catch {
+    fail();
+  }
+}
+
+/** How long, and how much, a client may go on sending a body that nobody reads: it meets its answer then, not a reset connection. */
+const DRAIN_MS = 500;
+const MAX_DRAINED_BYTES = 64 * 1_048_576;
+
+function letRunOut(incoming: IncomingMessage, clock: Clock): void {
+  if (incoming.destroyed) return;
+  const { socket } = incoming;
+  const limit = clock.setTimer(DRAIN_MS, () => socket.destroySoon());
+  let bytes = 0;
+  incoming.on("data", (piece: Uint8Array) => {
+    bytes += piece.length;
+    if (bytes > MAX_DRAINED_BYTES) socket.destroySoon();
+  });
+  incoming.once("end", () => limit.cancel());
+  socket.once("close", () => limit.cancel());
+  incoming.resume();
 }
 
 function bind(server: Server, options: HttpListenerOptions): Promise<void> {
