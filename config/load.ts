@@ -1,4 +1,6 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { modelProblems } from "./embedding_choice.ts";
+import { natsProblems, withAbsolutePaths } from "./nats_addresses.ts";
 import { PROFILE_DEFAULTS } from "./profiles.ts";
 import { type Config, PROFILES, type Profile, SETTINGS } from "./schema.ts";
 import { isSetting, listSettings, type PlacedSetting, type SettingGroup } from "./setting.ts";
@@ -26,18 +28,8 @@ export class ConfigError extends Error {
 }
 
 /** Read by the command line and the launcher, not by a node. */
-const CLIENT_VARIABLES = ["KENNEL_CONFIG", "KENNEL_URL"];
+const CLIENT_VARIABLES = ["KENNEL_CONFIG", "KENNEL_URL", "KENNEL_API_KEY"];
 const DEFAULT_FILE = "kennel.json";
-
-/** Names that the design keeps for what this version does not have. To accept one and do nothing would be a lie. */
-const RESERVED: Readonly<Record<string, string>> = {
-  KENNEL_NATS_URL: "a cluster over NATS",
-  KENNEL_MILVUS_URL: "Milvus as the vector store",
-  KENNEL_MONGODB_URL: "MongoDB as the document store",
-  KENNEL_REDIS_URL: "Redis as the embedding cache",
-  KENNEL_CHAT: "chat with a language model",
-  KENNEL_RERANK_URL: "an external reranker",
-};
 
 interface Given {
   readonly value: unknown;
@@ -66,18 +58,26 @@ export function loadConfig(sources: Sources): Config {
   const config = values as Omit<Config, "auth"> & { readonly auth: "auto" | "off" | "required" };
   problems.push(...findContradictions(config));
   if (problems.length > 0) throw new ConfigError(problems);
+  const dataDir = resolve(sources.workingFolder, config.dataDir);
   return {
     ...config,
-    auth: "off",
+    auth: config.auth === "auto" ? (isLoopback(config.http.host) ? "off" : "required") : config.auth,
+    keys: { ...config.keys, file: config.keys.file === "" ? join(dataDir, "keys.json") : resolve(sources.workingFolder, config.keys.file) },
     nodeName: config.nodeName || toNodeName(sources.hostName()),
-    dataDir: resolve(sources.workingFolder, config.dataDir),
+    dataDir,
+    nats: withAbsolutePaths(config.nats, sources.workingFolder),
   };
+}
+
+/** Where the configuration's file lies, or would lie. */
+export function configFilePath(sources: Pick<Sources, "environment" | "workingFolder">): string {
+  return resolve(sources.workingFolder, sources.environment.KENNEL_CONFIG || DEFAULT_FILE);
 }
 
 function readConfigFile(sources: Sources, settings: readonly PlacedSetting[], problems: string[]): [string, Given][] {
   const named = sources.environment.KENNEL_CONFIG;
   const path = named || DEFAULT_FILE;
-  const text = sources.readFile(resolve(sources.workingFolder, path));
+  const text = sources.readFile(configFilePath(sources));
   if (text === null) {
     if (named) problems.push(`KENNEL_CONFIG: cannot read the file ${named}`);
     return [];
@@ -127,26 +127,26 @@ function flatten(
 function readEnvironment(environment: Sources["environment"], settings: readonly PlacedSetting[], problems: string[]): [string, Given][] {
   const byName = new Map(settings.map((setting) => [setting.env, setting]));
   return Object.entries(environment).flatMap(([name, text]): [string, Given][] => {
-    if (!name.startsWith("KENNEL_") || CLIENT_VARIABLES.includes(name) || text === undefined) return [];
+    if (CLIENT_VARIABLES.includes(name) || text === undefined) return [];
     const setting = byName.get(name);
     if (setting !== undefined) return [[setting.key, { value: parseText(setting, text), from: name }]];
-    const reserved = RESERVED[name];
-    problems.push(
-      reserved === undefined
-        ? `${name} is not a setting${suggest(name, [...byName.keys()])}`
-        : `${name} is kept for ${reserved}, which this version does not have; unset it`,
-    );
+    if (!name.startsWith("KENNEL_")) return [];
+    problems.push(`${name} is not a setting${suggest(name, [...byName.keys()])}`);
     return [];
   });
 }
 
 /** Text as the setting's own kind of value; what is none stays text, so that the schema says what was given. */
 function parseText(setting: PlacedSetting, text: string): unknown {
-  if (Array.isArray(setting.default))
-    return text
+  if (Array.isArray(setting.default)) {
+    const items = text
       .split(",")
       .map((item) => item.trim())
       .filter((item) => item !== "");
+    // Whether numbers are wanted, the schema alone knows.
+    const numbers = items.map(Number);
+    return numbers.every(Number.isFinite) && setting.schema.safeParse(numbers).success ? numbers : items;
+  }
   if (typeof setting.default === "boolean") return text === "true" ? true : text === "false" ? false : text;
   if (typeof setting.default === "number") return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
   return text;
@@ -168,18 +168,14 @@ function check(setting: PlacedSetting, given: Given | undefined, fallback: unkno
 }
 
 /** What no single setting can know. */
-function findContradictions(config: Omit<Config, "auth"> & { readonly auth: string }): readonly string[] {
+function findContradictions(config: Omit<Config, "auth">): readonly string[] {
   const problems: string[] = [];
-  if (config.auth === "required") {
-    problems.push('KENNEL_AUTH: "required" needs keys, which this version cannot make yet; listen on a loopback host with "off"');
-  } else if (config.auth === "auto" && !isLoopback(config.http.host)) {
-    problems.push(
-      `KENNEL_AUTH: the host ${config.http.host} can be reached from other machines and there are no keys to ask for yet; ` +
-        "listen on 127.0.0.1, or set KENNEL_AUTH=off where something in front keeps strangers out",
-    );
-  }
+  problems.push(...modelProblems(config));
   if (config.drain.graceMs > config.drain.limitMs) problems.push("drain.graceMs is longer than drain.limitMs, which holds all of a drain");
   if (config.http.defaultTimeoutMs > config.http.maxTimeoutMs) problems.push("http.defaultTimeoutMs is longer than http.maxTimeoutMs");
+  if (config.milvus.minPoolSize > config.milvus.maxPoolSize) problems.push("milvus.minPoolSize is larger than milvus.maxPoolSize");
+  if (config.mongodb.minPoolSize > config.mongodb.maxPoolSize) problems.push("mongodb.minPoolSize is larger than mongodb.maxPoolSize");
+  problems.push(...natsProblems(config));
   for (const [kind, limits] of Object.entries(config.supervision)) {
     if (limits.backoffMs > limits.maxBackoffMs) problems.push(`supervision.${kind}.backoffMs is longer than its maxBackoffMs`);
     if (limits.stopGraceMs > limits.stopLimitMs) problems.push(`supervision.${kind}.stopGraceMs is longer than its stopLimitMs`);

@@ -1,23 +1,65 @@
-import type { Config } from "./schema.ts";
+import { dirname } from "node:path";
+import { embeddingChoice, providerChoice } from "./embedding_choice.ts";
+import { parseMilvusAddresses } from "./milvus_addresses.ts";
+import { parseMongoAddress } from "./mongodb_address.ts";
+import { natsFiles, parseNatsAddresses } from "./nats_addresses.ts";
+import { type Config, redisAddresses } from "./schema.ts";
 
 /**
  * Deno's permissions for serving with this configuration: what is read, written and listened on, and nothing else.
  * Three are wider than one would like. `ffi`: the stores are native add-ons, and Deno can't look inside them. `env`: unknown
- * KENNEL_ variables are refused, so all names are read. `sys`: the add-ons' loaders ask which machine this is.
+ * KENNEL_ variables are refused, so all names are read. `sys`: the add-ons' loaders ask which machine this is, and threads
+ * in the background lower their own priority.
  * @param root the folder that main.ts lies in
  * @param packages where node_modules really lies, which may be elsewhere behind a link
+ * @param configFile the configuration's own file, which the server reads again
  */
-export function servePermissions(config: Config, root: string, packages: string): readonly string[] {
+export function servePermissions(config: Config, root: string, packages: string, configFile: string): readonly string[] {
   const hosts = config.http.host === "localhost" ? ["localhost", "127.0.0.1", "[::1]"] : [bracketed(config.http.host)];
   return [
-    `--allow-read=${[root, packages, config.dataDir, "/etc/hosts", "/usr/bin/ldd", "/proc/self"].map(escaped).join(",")}`,
+    `--allow-read=${[root, packages, config.dataDir, configFile, ...serviceFiles(config), "/etc/hosts", "/usr/bin/ldd", "/proc/self"].map(escaped).join(",")}`,
     `--allow-write=${escaped(config.dataDir)}`,
-    `--allow-net=${hosts.map((host) => `${host}:${config.http.port}`).join(",")}`,
+    `--allow-net=${[...hosts.map((host) => `${host}:${config.http.port}`), ...serviceHosts(config)].join(",")}`,
     `--allow-ffi=${escaped(packages)}`,
     "--allow-env",
-    "--allow-sys=hostname,cpus,osRelease,systemMemoryInfo,networkInterfaces,uid,gid",
+    "--allow-sys=hostname,cpus,osRelease,systemMemoryInfo,networkInterfaces,uid,gid,setPriority",
   ];
 }
+
+/** Certificates and keys that the services' addresses name, and callers' keys: their folder, since a change puts another file in place. */
+function serviceFiles(config: Config): readonly string[] {
+  const keysFolder = dirname(config.keys.file);
+  return [
+    ...(keysFolder === config.dataDir ? [] : [keysFolder]),
+    ...(parseMongoAddress(config.mongodb.url)?.files ?? []),
+    ...natsFiles(config),
+  ];
+}
+
+/** The services that this configuration speaks to. */
+function serviceHosts(config: Config): readonly string[] {
+  const milvus = (parseMilvusAddresses(config.milvus.url) ?? []).map(({ address }) => address);
+  const nats = parseNatsAddresses(config.nats.url)?.servers ?? [];
+  return [...providerHosts(config), ...(parseMongoAddress(config.mongodb.url)?.hosts ?? []), ...milvus, ...nats];
+}
+
+function providerHosts(config: Config): readonly string[] {
+  const embedding = embeddingChoice(config);
+  const isProvided = embedding.kind !== "static";
+  const rescoring = providerChoice(config.rerank.embedding, config);
+  const addresses = [
+    ...(isProvided ? embedding.addresses.map(({ url }) => url) : []),
+    ...(rescoring?.addresses ?? []).map(({ url }) => url),
+    ...((isProvided || rescoring !== null) && config.redis.url !== "" ? redisAddresses(config.redis.url) : []),
+    ...(providerChoice(config.chat, config)?.addresses ?? []).map(({ url }) => url),
+    ...(config.rerank.url === "" ? [] : [config.rerank.url]),
+  ];
+  return [...new Set(addresses.map((address) => hostAndPort(new URL(address))))];
+}
+
+const DEFAULT_PORTS: Readonly<Record<string, string>> = { "http:": "80", "https:": "443", "redis:": "6379", "rediss:": "6379" };
+
+const hostAndPort = ({ protocol, hostname, port }: URL) => `${hostname}:${port || DEFAULT_PORTS[protocol]}`;
 
 const bracketed = (host: string) => (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host);
 

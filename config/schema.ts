@@ -1,24 +1,36 @@
 import { z } from "zod";
 import { childLimits } from "./child_limits.ts";
-import { setting, type Values } from "./setting.ts";
+import { MODEL_SETTINGS } from "./model_settings.ts";
+import { parseNatsAddresses } from "./nats_addresses.ts";
+import { RETRIEVAL_SETTINGS } from "./retrieval_settings.ts";
+import { secret, setting, type Values } from "./setting.ts";
+import { STORE_SETTINGS } from "./store_settings.ts";
+import { bytes, count, KIB, MIB, milliseconds, ratio, share } from "./value_types.ts";
 
 /** Levels of pino's log lines; `silent` writes none. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export const PROFILES = ["development", "test", "production"] as const;
 export type Profile = (typeof PROFILES)[number];
 
-const KIB = 1_024;
-const MIB = 1_024 * KIB;
-
-const count = (max = 1_000_000) => z.int().min(1).max(max);
-const milliseconds = (max = 86_400_000) => z.int().min(1).max(max);
-const share = z.number().gt(0).max(1);
-const bytes = (max = 1_024 * 1_024 * MIB) => z.int().min(1).max(max);
-
 /** `*`, or one origin of a web page: scheme, host, port. */
 const origin = z
   .string()
   .refine((value) => value === "*" || isOrigin(value), { error: 'expected "*" or an origin like "https://app.example.com"' });
+
+/** Of `redis.url`, the preferred one first. */
+export function redisAddresses(urls: string): readonly string[] {
+  return urls.split(",").map((url) => url.trim());
+}
+
+function isRedisAddress(url: string): boolean {
+  return URL.canParse(url) && ["redis:", "rediss:"].includes(new URL(url).protocol);
+}
+
+function isPlainWebAddress(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { protocol, username, password } = new URL(url);
+  return ["http:", "https:"].includes(protocol) && username === "" && password === "";
+}
 
 function isOrigin(value: string): boolean {
   return URL.canParse(value) && new URL(value).origin === value;
@@ -44,9 +56,40 @@ export const SETTINGS = {
   auth: setting(
     z.enum(["auto", "off", "required"]),
     "auto",
-    "Whether callers need a key; `auto`: off on a loopback host, required on any other. There are no keys yet, so any other host needs an explicit `off`",
+    "Whether callers need a key (`kennel keys create`); `auto`: off on a loopback host, required on any other",
   ),
-  embedding: setting(z.enum(["static"]), "static", "Model that turns text into vectors; `static` is built in and needs no network"),
+  keys: {
+    file: setting(
+      z.string(),
+      "",
+      "File of the keys' hashes; nodes of a cluster share one, on a common volume or as a mounted secret. Empty: `keys.json` in the data folder",
+    ),
+    checkMs: setting(
+      z.int().min(100).max(60_000),
+      1_000,
+      "Pause between two looks at that file: how long a key that was revoked may still be taken",
+    ),
+  },
+  embedding: setting(
+    z
+      .string()
+      .regex(
+        /^(static|openai:[A-Za-z0-9._/:-]{1,128}|azure:[A-Za-z0-9._-]{1,64}(,[A-Za-z0-9._-]{1,64}){0,15})$/,
+        'expected "static", "openai:MODEL" or "azure:DEPLOYMENT" (several of one model with commas)',
+      ),
+    "static",
+    "Model that turns text into vectors: `static` is built in and needs no network, `openai:MODEL` is OpenAI's or that of any server that speaks its protocol, `azure:DEPLOYMENT` is Azure's; several deployments of one model with commas. A collection keeps the model it was made with",
+  ),
+  chat: setting(
+    z
+      .string()
+      .regex(
+        /^(|openai:[A-Za-z0-9._/:-]{1,128}|azure:[A-Za-z0-9._-]{1,64}(,[A-Za-z0-9._-]{1,64}){0,15})$/,
+        'expected nothing, "openai:MODEL" or "azure:DEPLOYMENT" (several of one model with commas)',
+      ),
+    "",
+    "Language model: `openai:MODEL` is OpenAI's or that of any server that speaks its protocol, `azure:DEPLOYMENT` is Azure's, at the addresses and with the keys of `openai` and `azure`. Empty: none",
+  ),
   loadDocumentation: setting(z.boolean(), true, "Whether a first start loads Kennel's own documentation as the collection `kennel`"),
 
   http: {
@@ -78,53 +121,103 @@ export const SETTINGS = {
     maxAliases: setting(count(), 20_000, "Aliases on one node"),
   },
 
-  vectorStore: {
-    callTimeoutMs: setting(milliseconds(600_000), 30_000, "Longest call; a request's own deadline is usually shorter"),
-    minVectorIndexRows: setting(count(1_000_000_000), 10_000, "Rows from which on a graph answers instead of an exact scan"),
-    retentionMs: setting(milliseconds(), 60_000, "How long a state of a table stays readable after the next one"),
-    maxOpenTables: setting(count(100_000), 256, "Tables held open, each with its caches"),
+  ...STORE_SETTINGS,
+
+  ...MODEL_SETTINGS,
+
+  uploads: {
+    maxFiles: setting(count(1_000_000), 10_000, "Files that were sent before it was said which collection they belong to"),
+    maxBytes: setting(bytes(), 256 * MIB, "All of them together, in the data folder"),
+    maxAgeMs: setting(milliseconds(30 * 86_400_000), 86_400_000, "Time that such a file is kept"),
   },
 
-  documentStore: {
-    callTimeoutMs: setting(milliseconds(600_000), 30_000, "Longest call; a request's own deadline is usually shorter"),
-    busyTimeoutMs: setting(milliseconds(600_000), 5_000, "Time a statement waits for another one's lock"),
-    maxQueue: setting(count(), 1_000, "Calls that wait for each of the two threads"),
-  },
-
-  embeddingCalls: {
-    callTimeoutMs: setting(milliseconds(600_000), 30_000, "Longest call of the model"),
-    windowMs: setting(
-      z.int().min(0).max(1_000),
-      0,
-      "How long the first text of a batch waits for company; 0: for those of the same moment",
+  rerank: {
+    url: secret(
+      z.string().refine((url) => url === "" || isPlainWebAddress(url), {
+        error: 'expected an address without a password, like "https://api.cohere.com/v2/rerank"',
+      }),
+      "",
+      "Service that ranks candidates anew: the address that takes Cohere's request of version 2. Empty: none",
     ),
-    maxWaitingTexts: setting(count(), 10_000, "Texts that wait for the model; beyond it `overloaded`"),
-    maxConcurrentCalls: setting(count(1_000), 2, "Calls of the model at once"),
+    embedding: setting(
+      z
+        .string()
+        .regex(
+          /^(|openai:[A-Za-z0-9._/:-]{1,128}|azure:[A-Za-z0-9._-]{1,64}(,[A-Za-z0-9._-]{1,64}){0,15})$/,
+          'expected nothing, "openai:MODEL" or "azure:DEPLOYMENT" (several of one model with commas)',
+        ),
+      "",
+      "A second, stronger embedding model that ranks candidates anew in place of a service, at the addresses and with the keys of `openai` and `azure`. Its vectors of passages are kept in the data folder and in Redis. Empty: none",
+    ),
+    weight: setting(ratio, 1, "Share of the service's score in the new one; the rest is the first ranking's"),
+    embeddingWeight: setting(ratio, 0.5, "The same for the second embedding model"),
+    apiKey: secret(z.string().max(10_000), "", "Key of the service, sent as a bearer's; empty: none is sent"),
+    model: setting(z.string().min(1).max(128), "rerank-v3.5", "Model that the service is asked for"),
+    callTimeoutMs: setting(milliseconds(600_000), 5_000, "Longest call; a request's own deadline is usually shorter"),
+    maxConnections: setting(count(1_000), 8, "Connections to the service, at most"),
+    maxWaiting: setting(count(), 1_000, "Calls that wait for a connection; beyond it `overloaded`"),
+    idleMs: setting(milliseconds(), 60_000, "Time after which an unused connection is closed"),
+    connectTimeoutMs: setting(milliseconds(600_000), 2_000, "Time that opening a connection may take"),
   },
 
-  retriever: {
-    maxBytes: setting(bytes(), 512 * MIB, "Memory of all warm retrievers together, as they count it; the least recently used makes room"),
-    maxActive: setting(count(), 256, "Retrievers kept warm at once"),
-    idleMs: setting(milliseconds(30 * 86_400_000), 900_000, "A retriever that nobody asked for this long is passivated"),
-    warmCollections: setting(z.int().min(0).max(10_000), 16, "Recently used collections that are warmed at start, besides pinned ones"),
-    maxActivations: setting(count(1_000), 4, "Activations running at once"),
-    activationTimeoutMs: setting(milliseconds(600_000), 15_000, "Time an activation may take"),
-    warmLimitMs: setting(milliseconds(600_000), 5_000, "Time that opening tables and a first search may take when a retriever starts"),
-    maxPassageBytes: setting(z.int().min(0), 8 * MIB, "Passages that one retriever keeps because they were answers before; 0: none"),
-    embedShare: setting(share, 0.5, "Share of a query's remaining time that embedding may take"),
-    retrieveShare: setting(share, 0.9, "Share of a query's remaining time that a branch may take, embedding included"),
-    parentsShare: setting(share, 0.5, "Share of a query's remaining time that fetching parents may take"),
-    stragglerFactor: setting(z.number().min(1).max(1_000), 4, "Once a branch has answered, others get this many times their usual p95 ..."),
-    minStragglerMs: setting(z.int().min(0).max(600_000), 250, "... and at least this"),
-    useFlushIntervalMs: setting(milliseconds(), 10_000, "Pause between two notes of which collections were used"),
+  redis: {
+    url: secret(
+      z.string().refine((urls) => urls === "" || redisAddresses(urls).every(isRedisAddress), {
+        error: 'expected an address like "redis://user:password@host:6379"',
+      }),
+      "",
+      "Redis in which nodes share the embeddings that a provider has made, and answers where a collection says so; with commas further ones to move to while it is away. Empty: none",
+    ),
+    keyPrefix: setting(
+      z.string().regex(/^[\x21-\x7e]{1,64}$/, "expected 1 to 64 visible characters"),
+      "kennel:embedding",
+      "How its keys start",
+    ),
+    answerKeyPrefix: setting(
+      z.string().regex(/^[\x21-\x7e]{1,64}$/, "expected 1 to 64 visible characters"),
+      "kennel:answer",
+      "How the keys of answers start, of collections with `share_answers`; they are kept for `cache.answerTtlMs`",
+    ),
+    ttlMs: setting(milliseconds(365 * 86_400_000), 30 * 86_400_000, "Time an embedding is kept"),
+    readTimeoutMs: setting(milliseconds(60_000), 50, "Longest wait for Redis before the provider is asked instead"),
+    writeTimeoutMs: setting(milliseconds(60_000), 2_000, "Longest write, in the background"),
+    connectTimeoutMs: setting(milliseconds(60_000), 500, "Time that connecting may take"),
+    maxWaitingWrites: setting(count(), 4_096, "Embeddings that wait to be written; beyond it they are not kept"),
   },
 
-  cache: {
-    answerBytes: setting(z.int().min(0), 64 * MIB, "Memory for answers; 0: none are kept"),
-    answerTtlMs: setting(milliseconds(), 300_000, "Longest life of a cached answer; a changed index ends it sooner"),
-    queryEmbeddingBytes: setting(z.int().min(0), 32 * MIB, "Memory for vectors of queries; 0: none are kept"),
-    documentEmbeddingBytes: setting(z.int().min(0), 32 * MIB, "Memory for vectors of documents; 0: none are kept"),
+  nats: {
+    url: secret(
+      z.string().refine((urls) => parseNatsAddresses(urls) !== null, {
+        error: 'expected an address like "nats://user:password@host:4222" or "tls://host:4222", several of one cluster with commas',
+      }),
+      "",
+      "NATS, over which clients ask the service `kennel` and nodes with the same stores are one cluster; name every server of a cluster, with commas. Empty: none",
+    ),
+    user: setting(z.string().max(256), "", "User that NATS knows this node by, where the address names none"),
+    password: secret(z.string().max(10_000), "", "The user's password"),
+    nkeyFile: setting(z.string(), "", "File with the seed of this node's nkey, in place of user and password"),
+    credsFile: setting(z.string(), "", "File with this node's token and seed as `nsc` writes it, in place of user and password"),
+    caFile: setting(z.string(), "", "Certificates (PEM) that the servers' are signed by; empty: those that the system trusts"),
+    certFile: setting(z.string(), "", "This node's own certificate (PEM), where the servers ask for one"),
+    keyFile: setting(z.string(), "", "The certificate's key (PEM)"),
+    tlsName: setting(z.string().max(253), "", "Name that the servers' certificates carry, where it is not that of their addresses"),
+    connectTimeoutMs: setting(milliseconds(600_000), 2_000, "Time that connecting to one server may take"),
+    pingIntervalMs: setting(
+      milliseconds(600_000),
+      1_000,
+      "Pause between two pings; a server that leaves two in a row unanswered is given up",
+    ),
+    reconnectMs: setting(milliseconds(600_000), 100, "Pause before the second attempt to connect, doubled with each; jittered"),
+    maxReconnectMs: setting(milliseconds(600_000), 2_000, "Longest pause between two attempts"),
+    inboxPrefix: setting(
+      z.string().regex(/^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,7}$/, "expected a subject like _INBOX"),
+      "_INBOX",
+      "What subjects of answers to this node begin with, where its user may not use `_INBOX`",
+    ),
+    streamCheckMs: setting(milliseconds(), 60_000, "Pause between two looks whether a stream captures the subjects of questions"),
   },
+
+  ...RETRIEVAL_SETTINGS,
 
   ingest: {
     maxDocumentBytes: setting(bytes(), 16 * MIB, "Largest document as it was sent"),
@@ -133,10 +226,36 @@ export const SETTINGS = {
     maxUnpackedBytes: setting(bytes(), 128 * MIB, "All files of one DOCX together, unpacked"),
     maxPages: setting(count(), 2_000, "Pages of one PDF"),
     parseTimeoutMs: setting(milliseconds(600_000), 20_000, "Time that parsing one document may take"),
-    batchDocuments: setting(count(1_000), 512, "Documents indexed in one step"),
+    batchDocuments: setting(count(1_000), 128, "Documents indexed in one step"),
     batchBytes: setting(bytes(), 4 * MIB, "Sources read for one step, about"),
     maxOpenJobs: setting(count(), 1_000, "Jobs that wait or run; beyond it `overloaded`"),
     workers: setting(count(64), 1, "Threads that parse and chunk"),
+  },
+
+  reindex: {
+    margin: setting(
+      share,
+      0.01,
+      "By how much the mean nDCG@10 of judged queries may fall for a new build still to be switched to by itself",
+    ),
+    minOverlap: setting(
+      share,
+      0.5,
+      "Share of the first ten documents that a new build and the one before must have in common, where nothing is judged, for it to be switched to by itself",
+    ),
+    compareQueries: setting(
+      z.int().min(0).max(1_000),
+      100,
+      "Queries asked most of late that builds are compared with where nothing is judged; as many as `retriever.warmQueries` are kept. 0: none",
+    ),
+    keepMs: setting(
+      z
+        .int()
+        .min(0)
+        .max(30 * 86_400_000),
+      3_600_000,
+      "Time for which the build that is not searched is kept up after a switch, so that one call leads back; each document is indexed twice meanwhile. 0: it is not",
+    ),
   },
 
   janitor: {
@@ -152,7 +271,7 @@ export const SETTINGS = {
   coordinator: {
     intervalMs: setting(milliseconds(60_000), 100, "Pause between two looks at the services"),
     failAfterMs: setting(z.int().min(0).max(600_000), 0, "A service must be away this long before the mode follows"),
-    recoverAfterMs: setting(z.int().min(0).max(600_000), 2_000, "A service must be back this long before the mode follows"),
+    recoverAfterMs: setting(z.int().min(0).max(600_000), 1_500, "A service must be back this long before the mode follows"),
   },
 
   metrics: {
@@ -167,10 +286,15 @@ export const SETTINGS = {
     vectorStore: childLimits({ maxInFlight: 8 }),
     documentStore: childLimits({ maxInFlight: 64 }),
     embedding: childLimits({ maxInFlight: 64, startTimeoutMs: 30_000 }),
+    // Nobody waits long for a cache, so a few late answers say enough.
+    embeddingCache: childLimits({ maxInFlight: 256, minCalls: 10, slowCallMs: 500, probeTimeoutMs: 500, probeIntervalMs: 2_000 }),
+    // A call lasts as long as its answer is written and read; each probe is paid for.
+    languageModel: childLimits({ maxInFlight: 64, minCalls: 10, slowCallMs: 60_000, probeTimeoutMs: 10_000, probeIntervalMs: 30_000 }),
+    reranker: childLimits({ maxInFlight: 64, minCalls: 10, slowCallMs: 2_000, probeIntervalMs: 30_000 }),
     ingest: childLimits({ maxInFlight: 64, slowCallMs: 60_000, stopGraceMs: 10_000, stopLimitMs: 15_000 }),
     janitor: childLimits({ maxInFlight: 4, slowCallMs: 600_000 }),
   },
 };
 
 /** The configuration as the rest of the node reads it: complete, checked, its paths absolute. */
-export type Config = Omit<Values<typeof SETTINGS>, "auth"> & { readonly auth: "off" };
+export type Config = Omit<Values<typeof SETTINGS>, "auth"> & { readonly auth: "off" | "required" };

@@ -8,6 +8,8 @@ export interface Setting<Value> {
   readonly description: string;
   /** Masked wherever the configuration is printed. */
   readonly isSecret: boolean;
+  /** Its name in the environment where that is not made of its path: a name that others have given it. */
+  readonly variable: string | null;
 }
 
 /** Settings by name; a nested group is a part of the product. */
@@ -21,12 +23,17 @@ export type Values<Group> = {
 };
 
 export function setting<Value>(schema: z.ZodType<Value>, value: NoInfer<Value>, description: string): Setting<Value> {
-  return { kind: "setting", schema, default: value, description, isSecret: false };
+  return { kind: "setting", schema, default: value, description, isSecret: false, variable: null };
 }
 
 /** A setting that is never printed. */
 export function secret<Value>(schema: z.ZodType<Value>, value: NoInfer<Value>, description: string): Setting<Value> {
   return { ...setting(schema, value, description), isSecret: true };
+}
+
+/** A setting under the name that its service's own clients read it from. */
+export function named<Value>(variable: string, member: Setting<Value>): Setting<Value> {
+  return { ...member, variable };
 }
 
 /** A setting with its place in the tree. */
@@ -44,7 +51,7 @@ export function listSettings(group: SettingGroup, path: readonly string[] = []):
   return Object.entries(group).flatMap(([name, member]) => {
     const place = [...path, name];
     return isSetting(member)
-      ? [{ ...member, path: place, key: place.join("."), env: environmentName(place) }]
+      ? [{ ...member, path: place, key: place.join("."), env: member.variable ?? environmentName(place) }]
       : listSettings(member, place);
   });
 }
