@@ -12,6 +12,13 @@ export interface ActorReading {
   readonly mailbox: { readonly depth: number; readonly oldest_ms: number };
   readonly in_flight: number;
   readonly latency_ms: { readonly p50: number; readonly p95: number; readonly p99: number };
+  readonly pool?: {
+    readonly idle: number;
+    readonly in_use: number;
+    readonly waiting: number;
+    readonly limit: number;
+    readonly max: number;
+  };
   readonly children: readonly ActorReading[];
 }
 
@@ -28,6 +35,15 @@ const GAUGES = {
   kennel_actor_latency_p99_seconds: { help: "p99 of the actor's recent answers", read: (actor) => actor.latency_ms.p99 / 1_000 },
 } as const satisfies Record<string, { readonly help: string; readonly read: (actor: ActorReading) => number }>;
 
+/** Names of the gauges of an external service's connections; actors without any have none. */
+const POOL_GAUGES = {
+  kennel_pool_idle_connections: { help: "Open connections that nobody uses", read: (pool) => pool.idle },
+  kennel_pool_used_connections: { help: "Connections lent to a call", read: (pool) => pool.in_use },
+  kennel_pool_waiting_calls: { help: "Calls that wait for a connection", read: (pool) => pool.waiting },
+  kennel_pool_limit_connections: { help: "Connections that there may be now, by what calls wait and use", read: (pool) => pool.limit },
+  kennel_pool_max_connections: { help: "Most connections that will ever be open", read: (pool) => pool.max },
+} as const satisfies Record<string, { readonly help: string; readonly read: (pool: NonNullable<ActorReading["pool"]>) => number }>;
+
 /** Registers the gauges over all actors below `readTree()`. Beyond the bound, actors share `_other`, at the worst of their values. */
 export function registerActorMetrics(registry: Registry, labels: BoundedLabels, readTree: () => ActorReading | null): void {
   for (const [name, { help, read }] of Object.entries(GAUGES)) {
@@ -40,6 +56,21 @@ export function registerActorMetrics(registry: Registry, labels: BoundedLabels, 
         gauge.reset(); // passivated actors leave
         const tree = readTree();
         if (tree !== null) for (const [key, value] of worstByLabel(tree, labels, read)) gauge.set(JSON.parse(key), value);
+      },
+    });
+  }
+  for (const [name, { help, read }] of Object.entries(POOL_GAUGES)) {
+    const gauge = new Gauge({
+      name,
+      help,
+      labelNames: ["actor", "kind"],
+      registers: [registry],
+      collect() {
+        gauge.reset();
+        const tree = readTree();
+        for (const actor of tree === null ? [] : flatten(tree)) {
+          if (actor.pool !== undefined) gauge.set({ actor: labels.label(actor.path), kind: actor.kind }, read(actor.pool));
+        }
       },
     });
   }

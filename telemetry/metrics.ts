@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { BoundedLabels, OTHER } from "./bounded_labels.ts";
 import { type MetricSources, observeSources } from "./observed_metrics.ts";
+import { SeriesCounter, SeriesHistogram } from "./series.ts";
 
 export interface MetricsOptions {
   readonly version: string;
@@ -40,12 +41,28 @@ export interface Metrics {
   readonly ingest: {
     documents(outcome: "indexed" | "unchanged" | "skipped" | "failed" | "deleted", count: number): void;
     chunks(count: number): void;
+    /** Jobs that wait or run now. */
+    openJobs(count: number): void;
     jobFinished(status: string, durationMs: number): void;
     /** Steps of one batch: `parse`, `embed`, `store`, `index`. */
     step(step: string, durationMs: number): void;
   };
   readonly store: {
     called(call: { readonly store: string; readonly operation: string; readonly outcome: string; readonly durationMs: number }): void;
+  };
+  readonly model: {
+    /** What a provider has counted, and what it costs by the price that is set. */
+    used(use: { readonly model: string; readonly tokens: number; readonly dollars: number }): void;
+  };
+  readonly chat: {
+    /** Marks in chat's answers, by whether their passage says what it is cited for. */
+    citations(outcome: "supported" | "dropped", count: number): void;
+  };
+  readonly nats: {
+    /** What should be rare, by kind: `cut_off`, `late_reply`, `asker_gone`, … */
+    count(event: string): void;
+    /** `status`: that of HTTP. */
+    answered(request: { readonly endpoint: string; readonly status: number; readonly durationMs: number }): void;
   };
   /** Connects what is read at scrape time; once per node. */
   observe(sources: MetricSources): void;
@@ -71,6 +88,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     retriever: retrieverMetrics(registry),
     ingest: ingestMetrics(registry),
     store: storeMetrics(registry),
+    model: modelMetrics(registry),
+    chat: chatMetrics(registry),
+    nats: natsMetrics(registry),
     observe: (sources) => observeSources(registry, actors, sources),
     forgetCollection(collection) {
       if (collections.forget(collection)) search.forget(collection);
@@ -80,86 +100,125 @@ export function createMetrics(options: MetricsOptions): Metrics {
   };
 }
 
+function natsMetrics(registry: Registry): Metrics["nats"] {
+  const events = new SeriesCounter({
+    name: "kennel_nats_events_total",
+    help: "What goes wrong between this node and NATS, by kind",
+    labelNames: ["event"],
+    registry,
+  });
+  const requests = new SeriesCounter({
+    name: "kennel_nats_requests_total",
+    help: "Requests of the service answered, by endpoint and status",
+    labelNames: ["endpoint", "status"],
+    registry,
+  });
+  const duration = new SeriesHistogram({
+    name: "kennel_nats_request_duration_seconds",
+    help: "From a message's arrival to the end of its answer",
+    labelNames: ["endpoint"],
+    bounds: FAST_SECONDS,
+    registry,
+  });
+  return {
+    count: (event) => events.increment(event),
+    answered({ endpoint, status, durationMs }) {
+      requests.increment(endpoint, String(status));
+      duration.observe(durationMs / 1_000, endpoint);
+    },
+  };
+}
+
+function chatMetrics(registry: Registry): Metrics["chat"] {
+  const citations = new Counter({
+    name: "kennel_chat_citations_total",
+    help: "Citations in chat answers, by whether the cited passage supports them; dropped ones did not reach the caller",
+    labelNames: ["outcome"],
+    registers: [registry],
+  });
+  return { citations: (outcome, count) => citations.inc({ outcome }, count) };
+}
+
 function httpMetrics(registry: Registry): Metrics["http"] {
-  const registers = [registry];
-  const requests = new Counter({
+  const requests = new SeriesCounter({
     name: "kennel_http_requests_total",
     help: "Requests answered, by route pattern and status",
     labelNames: ["route", "method", "status"],
-    registers,
+    registry,
   });
-  const duration = new Histogram({
+  const duration = new SeriesHistogram({
     name: "kennel_http_request_duration_seconds",
     help: "From the request's head to the answer's end",
     labelNames: ["route"],
-    buckets: FAST_SECONDS,
-    registers,
+    bounds: FAST_SECONDS,
+    registry,
   });
-  const open = new Gauge({ name: "kennel_http_requests_in_flight", help: "Requests being answered", registers });
+  let open = 0;
+  const gauge = new Gauge({
+    name: "kennel_http_requests_in_flight",
+    help: "Requests being answered",
+    registers: [registry],
+    collect: (): void => gauge.set(open),
+  });
   return {
     answered({ route, method, status, durationMs }) {
-      requests.inc({ route, method, status });
-      duration.observe({ route }, durationMs / 1_000);
+      requests.increment(route, method, String(status));
+      duration.observe(durationMs / 1_000, route);
     },
-    inFlight: (change) => open.inc(change),
+    inFlight(change) {
+      open += change;
+    },
   };
 }
 
 function searchMetrics(registry: Registry, collections: BoundedLabels): Metrics["search"] & { forget(collection: string): void } {
-  const registers = [registry];
-  const searches = new Counter({
+  const searches = new SeriesCounter({
     name: "kennel_searches_total",
     help: "Searches answered, by collection, mode and what the result cache did",
     labelNames: ["collection", "mode", "cache"],
-    registers,
+    registry,
   });
-  const strategies = new Counter({
+  const strategies = new SeriesCounter({
     name: "kennel_search_strategies_total",
     help: "Searches by strategy",
     labelNames: ["strategy"],
-    registers,
+    registry,
   });
-  const failures = new Counter({
+  const failures = new SeriesCounter({
     name: "kennel_search_failures_total",
     help: "Searches that failed, by collection and error code",
     labelNames: ["collection", "code"],
-    registers,
+    registry,
   });
-  const degradations = new Counter({
+  const degradations = new SeriesCounter({
     name: "kennel_search_degradations_total",
     help: "What answers went without",
     labelNames: ["stage", "reason"],
-    registers,
+    registry,
   });
-  const phases = new Histogram({
+  const phases = new SeriesHistogram({
     name: "kennel_search_phase_duration_seconds",
     help: "Time of each phase of a search, `total` included",
     labelNames: ["phase"],
-    buckets: FAST_SECONDS,
-    registers,
+    bounds: FAST_SECONDS,
+    registry,
   });
   return {
     answered({ collection, mode, cache, strategy, timingsMs }) {
-      searches.inc({ collection: collections.label(collection), mode, cache });
-      strategies.inc({ strategy });
-      for (const phase in timingsMs) phases.observe({ phase }, (timingsMs[phase] as number) / 1_000);
+      searches.increment(collections.label(collection), mode, cache);
+      strategies.increment(strategy);
+      for (const phase in timingsMs) phases.observe((timingsMs[phase] as number) / 1_000, phase);
     },
     failed(collection, code) {
       // A name that does not exist must not take a series.
-      failures.inc({ collection: code === "not_found" ? OTHER : collections.label(collection), code });
+      failures.increment(code === "not_found" ? OTHER : collections.label(collection), code);
     },
-    degraded: (stage, reason) => degradations.inc({ stage, reason }),
+    degraded: (stage, reason) => degradations.increment(stage, reason),
     forget(collection) {
-      for (const counter of [searches, failures] as readonly Counter[]) removeSeries(counter, collection);
+      searches.drop(collection);
+      failures.drop(collection);
     },
   };
-}
-
-/** prom-client removes by exact labels only, so the ones that exist are looked up. */
-function removeSeries(counter: Counter, collection: string): void {
-  void counter.get().then(({ values }) => {
-    for (const { labels } of values) if (labels.collection === collection) counter.remove(labels);
-  });
 }
 
 function retrieverMetrics(registry: Registry): Metrics["retriever"] {
@@ -184,7 +243,7 @@ function retrieverMetrics(registry: Registry): Metrics["retriever"] {
   });
   const events = new Counter({
     name: "kennel_retriever_events_total",
-    help: "What should be rare in retrievers, by kind",
+    help: "What happens in retrievers beside answering, by kind",
     labelNames: ["event"],
     registers,
   });
@@ -207,6 +266,13 @@ function ingestMetrics(registry: Registry): Metrics["ingest"] {
     registers,
   });
   const chunks = new Counter({ name: "kennel_ingest_chunks_total", help: "Chunks written to the index", registers });
+  let open = 0;
+  const openJobs = new Gauge({
+    name: "kennel_ingest_open_jobs",
+    help: "Jobs that wait or run",
+    registers,
+    collect: (): void => openJobs.set(open),
+  });
   const jobs = new Counter({ name: "kennel_ingest_jobs_total", help: "Jobs that ended, by status", labelNames: ["status"], registers });
   const jobDuration = new Histogram({
     name: "kennel_ingest_job_duration_seconds",
@@ -224,6 +290,9 @@ function ingestMetrics(registry: Registry): Metrics["ingest"] {
   return {
     documents: (outcome, count) => documents.inc({ outcome }, count),
     chunks: (count) => chunks.inc(count),
+    openJobs(count) {
+      open = count;
+    },
     jobFinished(status, durationMs) {
       jobs.inc({ status });
       jobDuration.observe(durationMs / 1_000);
@@ -251,6 +320,22 @@ function storeMetrics(registry: Registry): Metrics["store"] {
     called({ store, operation, outcome, durationMs }) {
       calls.inc({ store, operation, outcome });
       duration.observe({ store, operation }, durationMs / 1_000);
+    },
+  };
+}
+
+function modelMetrics(registry: Registry): Metrics["model"] {
+  const labelled = { labelNames: ["model"], registers: [registry] };
+  const tokens = new Counter({ name: "kennel_model_tokens_total", help: "Tokens that providers of models have counted", ...labelled });
+  const cost = new Counter({
+    name: "kennel_model_cost_dollars_total",
+    help: "What those tokens cost by the price that is set",
+    ...labelled,
+  });
+  return {
+    used(use) {
+      tokens.inc({ model: use.model }, use.tokens);
+      cost.inc({ model: use.model }, use.dollars);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import { type ActorReading, registerActorMetrics } from "./actor_metrics.ts";
 import type { BoundedLabels } from "./bounded_labels.ts";
+import { observeSharing } from "./sharing_metrics.ts";
 
 /** What is read when somebody scrapes. Each reading must be cheap: it copies numbers that are there already. */
 export interface MetricSources {
@@ -8,23 +9,37 @@ export interface MetricSources {
   readonly eventLoopLagSeconds: (quantile: number) => number;
   readonly process: () => {
     readonly residentBytes: number;
+    /** The machine's memory, or the container's where that has less. */
+    readonly limitBytes: number;
     readonly heapUsedBytes: number;
     readonly cpuSeconds: number;
     readonly uptimeSeconds: number;
   };
   readonly caches: Readonly<Record<string, () => CacheReading>>;
-  readonly retrievers: () => { readonly active: number; readonly bytes: number };
+  readonly retrievers: () => { readonly active: number; readonly bytes: number; readonly shedding: Readonly<Record<string, number>> };
+  readonly bulkheads: () => readonly {
+    readonly resource: string;
+    readonly places: number;
+    readonly taken: number;
+    readonly waiting: number;
+    readonly refused: number;
+  }[];
+  readonly hedging: () => { readonly calls: number; readonly hedged: number; readonly won: number; readonly refused: number };
   /** The node's mode, one of `modes`. */
   readonly mode: () => string;
   readonly modes: readonly string[];
-  readonly openJobs: () => number;
+  /** Times that each mode was entered. */
+  readonly modesEntered: () => ReadonlyMap<string, number>;
+  /** Null: the node has no connection to NATS to keep. */
+  readonly isNatsConnected: () => boolean | null;
 }
 
 export interface CacheReading {
   readonly hits: number;
   readonly misses: number;
-  readonly entries: number;
-  readonly bytes: number;
+  /** Null: it lies elsewhere, and nobody here knows. */
+  readonly entries: number | null;
+  readonly bytes: number | null;
 }
 
 const LAG_QUANTILES = [0.5, 0.99];
@@ -35,10 +50,12 @@ export function observeSources(registry: Registry, actors: BoundedLabels, source
   observeProcess(registry, sources);
   observeCaches(registry, sources.caches);
   observeRetrieval(registry, sources);
+  observeSharing(registry, sources);
 }
 
 function observeProcess(registry: Registry, sources: MetricSources): void {
   gauge(registry, "kennel_process_resident_bytes", "Memory of the process", () => sources.process().residentBytes);
+  gauge(registry, "kennel_process_memory_limit_bytes", "Memory that the process may have", () => sources.process().limitBytes);
   gauge(registry, "kennel_process_heap_used_bytes", "JavaScript heap in use", () => sources.process().heapUsedBytes);
   gauge(registry, "kennel_process_uptime_seconds", "Time since the node started", () => sources.process().uptimeSeconds);
   counter(registry, "kennel_process_cpu_seconds_total", "Processor time, user and system", () => sources.process().cpuSeconds);
@@ -78,7 +95,10 @@ function observeCaches(registry: Registry, caches: MetricSources["caches"]): voi
       help,
       ...labelled(["cache"]),
       collect() {
-        for (const cache of names) size.set({ cache }, (caches[cache] as () => CacheReading)()[field]);
+        for (const cache of names) {
+          const value = (caches[cache] as () => CacheReading)()[field];
+          if (value !== null) size.set({ cache }, value);
+        }
       },
     });
   }
@@ -87,7 +107,18 @@ function observeCaches(registry: Registry, caches: MetricSources["caches"]): voi
 function observeRetrieval(registry: Registry, sources: MetricSources): void {
   gauge(registry, "kennel_retrievers_active", "Retrievers in memory", () => sources.retrievers().active);
   gauge(registry, "kennel_retriever_bytes", "Memory of all retrievers, as they count it", () => sources.retrievers().bytes);
-  gauge(registry, "kennel_ingest_open_jobs", "Jobs that wait or run", sources.openJobs);
+  const shedding = new Gauge({
+    name: "kennel_collections_shedding",
+    help: "Collections that miss their deadlines, by what they do without",
+    labelNames: ["what"],
+    registers: [registry],
+    collect() {
+      for (const [what, collections] of Object.entries(sources.retrievers().shedding)) shedding.set({ what }, collections);
+    },
+  });
+  if (sources.isNatsConnected() !== null) {
+    gauge(registry, "kennel_nats_connected", "1 while there is a connection to NATS", () => Number(sources.isNatsConnected() ?? false));
+  }
   const mode = new Gauge({
     name: "kennel_mode",
     help: "1 for the mode that holds, 0 for the others",
@@ -96,6 +127,16 @@ function observeRetrieval(registry: Registry, sources: MetricSources): void {
     collect() {
       const current = sources.mode();
       for (const name of sources.modes) mode.set({ mode: name }, name === current ? 1 : 0);
+    },
+  });
+  const entered = new Counter({
+    name: "kennel_mode_changes_total",
+    help: "Times that a mode was entered",
+    labelNames: ["mode"],
+    registers: [registry],
+    collect() {
+      entered.reset();
+      for (const [name, times] of sources.modesEntered()) entered.inc({ mode: name }, times);
     },
   });
 }
