@@ -1,23 +1,35 @@
-import { cancellationOf } from "../runtime/cancellation.ts";
+import { cancellationOf, unlessAborted } from "../runtime/cancellation.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { type KennelError, kennelError, toKennelError } from "../runtime/errors.ts";
-import type { Endpoint, Handler, MessageHeaders, Transport } from "./transport.ts";
+import { kennelError, toKennelError } from "../runtime/errors.ts";
+import { OpenRequest } from "./open_request.ts";
+import type {
+  Endpoint,
+  Handler,
+  MessageHeaders,
+  ReadyHandler,
+  StreamEndpoint,
+  StreamHandler,
+  StreamTransport,
+  Transport,
+} from "./transport.ts";
 
 // Invariants:
 //   T1. A request is settled once: by its handler, its deadline, its caller's cancellation or the end of `close`,
 //       whichever comes first; what comes later is ignored.
 //   T2. Whatever settles a request before its handler does aborts the handler's signal.
-//   T3. After `close` has begun no handler is called, and when it has resolved no request is open.
+//   T3. After `close` has begun no handler is called nor asked for what it has ready, and when it has resolved no request is open.
 
 /** The Transport port within one process: a request is a function call, its body handed over and not copied. */
-export function localTransport(clock: Clock): Transport {
+export function localTransport(clock: Clock): Transport & StreamTransport {
   return new LocalTransport(clock);
 }
 
-class LocalTransport implements Transport {
+class LocalTransport implements Transport, StreamTransport {
   readonly kind = "local";
   readonly #clock: Clock;
   readonly #handlers = new Map<string, Handler<never, unknown>>();
+  readonly #readyHandlers = new Map<string, ReadyHandler<never, unknown>>();
+  readonly #streamHandlers = new Map<string, StreamHandler<never, unknown>>();
   readonly #open = new Set<OpenRequest>();
   #closing: Promise<void> | null = null;
   #onQuiet: (() => void) | null = null;
@@ -30,9 +42,20 @@ class LocalTransport implements Transport {
     return this.#closing === null;
   }
 
-  serve<Request, Answer>(endpoint: Endpoint<Request, Answer>, handler: Handler<Request, Answer>): void {
+  serve<Request, Answer>(
+    endpoint: Endpoint<Request, Answer>,
+    handler: Handler<Request, Answer>,
+    ready?: ReadyHandler<Request, Answer>,
+  ): void {
     if (this.#handlers.has(endpoint.name)) throw new TypeError(`Cannot serve "${endpoint.name}": it has a handler already`);
     this.#handlers.set(endpoint.name, handler);
+    if (ready !== undefined) this.#readyHandlers.set(endpoint.name, ready);
+  }
+
+  ready<Request, Answer>(endpoint: Endpoint<Request, Answer>, request: Request, headers: MessageHeaders): Answer | null {
+    if (this.#closing !== null || !(headers.timeoutMs > 0)) return null; // `request` says why not
+    const ready = this.#readyHandlers.get(endpoint.name) as ReadyHandler<Request, Answer> | undefined;
+    return ready === undefined ? null : ready(request, headers);
   }
 
   request<Request, Answer>(
@@ -56,6 +79,46 @@ class LocalTransport implements Transport {
     });
   }
 
+  serveStream<Request, Chunk>(endpoint: StreamEndpoint<Request, Chunk>, handler: StreamHandler<Request, Chunk>): void {
+    if (this.#streamHandlers.has(endpoint.name)) throw new TypeError(`Cannot serve "${endpoint.name}": it has a handler already`);
+    this.#streamHandlers.set(endpoint.name, handler);
+  }
+
+  async *stream<Request, Chunk>(
+    endpoint: StreamEndpoint<Request, Chunk>,
+    request: Request,
+    headers: MessageHeaders,
+    signal: AbortSignal,
+  ): AsyncGenerator<Chunk> {
+    if (this.#closing !== null) throw kennelError("draining");
+    const handler = this.#streamHandlers.get(endpoint.name) as StreamHandler<Request, Chunk> | undefined;
+    if (handler === undefined) throw kennelError("unavailable", { message: `Nobody serves "${endpoint.name}"` });
+    if (signal.aborted) throw cancellationOf(signal);
+    if (!(headers.timeoutMs > 0)) throw kennelError("deadline_exceeded");
+    const open = new OpenRequest(
+      this.#clock,
+      headers.timeoutMs,
+      signal,
+      () => undefined,
+      () => this.#settled(open),
+    );
+    this.#open.add(open);
+    let chunks: AsyncIterator<Chunk> | null = null;
+    try {
+      chunks = handler(request, headers, open.signal)[Symbol.asyncIterator]();
+      while (true) {
+        const next = await unlessAborted(chunks.next(), open.signal);
+        if (next.done === true) return;
+        yield next.value;
+      }
+    } catch (thrown) {
+      throw toKennelError(thrown);
+    } finally {
+      open.fail(kennelError("cancelled")); // T2: harmless after the last chunk
+      chunks?.return?.().catch(() => undefined); // not waited for: a handler that ignores its signal holds up nobody
+    }
+  }
+
   close(limitMs: number): Promise<void> {
     this.#closing ??= this.#drain(limitMs);
     return this.#closing;
@@ -76,46 +139,6 @@ class LocalTransport implements Transport {
   #settled(open: OpenRequest): void {
     this.#open.delete(open);
     if (this.#open.size === 0) this.#onQuiet?.();
-  }
-}
-
-/** A request whose caller waits. */
-class OpenRequest {
-  readonly #controller = new AbortController();
-  readonly #callerSignal: AbortSignal;
-  readonly #onCancel: () => void;
-  readonly #deadline: { cancel(): void };
-  readonly #reject: (error: KennelError) => void;
-  readonly #onSettled: () => void;
-  #isSettled = false;
-
-  constructor(clock: Clock, timeoutMs: number, callerSignal: AbortSignal, reject: (error: KennelError) => void, onSettled: () => void) {
-    this.#reject = reject;
-    this.#onSettled = onSettled;
-    this.#callerSignal = callerSignal;
-    this.#onCancel = () => this.fail(cancellationOf(callerSignal));
-    callerSignal.addEventListener("abort", this.#onCancel, { once: true });
-    this.#deadline = clock.setTimer(timeoutMs, () => this.fail(kennelError("deadline_exceeded")));
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  /** True for the first call only (T1). */
-  settle(): boolean {
-    if (this.#isSettled) return false;
-    this.#isSettled = true;
-    this.#deadline.cancel();
-    this.#callerSignal.removeEventListener("abort", this.#onCancel);
-    this.#onSettled();
-    return true;
-  }
-
-  fail(error: KennelError): void {
-    if (!this.settle()) return;
-    this.#controller.abort(error); // T2
-    this.#reject(error);
   }
 }
 

@@ -30,6 +30,18 @@ export interface Endpoint<Request, Answer> {
 
 export type Handler<Request, Answer> = (request: Request, headers: MessageHeaders, signal: AbortSignal) => Promise<Answer>;
 
+/** An endpoint that answers in chunks; over a network each is one message, and an empty one ends them. */
+export interface StreamEndpoint<Request, Chunk> {
+  readonly name: string;
+  readonly types?: readonly [Request, Chunk];
+}
+
+/** Chunks in order. The signal aborts when nobody reads them any more. */
+export type StreamHandler<Request, Chunk> = (request: Request, headers: MessageHeaders, signal: AbortSignal) => AsyncIterable<Chunk>;
+
+/** What a handler can say without waiting; null: nothing, the request has to be sent. Throws a `KennelError`. */
+export type ReadyHandler<Request, Answer> = (request: Request, headers: MessageHeaders) => Answer | null;
+
 /**
  * How messages travel between what asks and what answers. In one process a body is handed over as it is; it must be
  * plain data (or bytes) and must not be changed after it was given away.
@@ -45,8 +57,30 @@ export interface Transport {
     headers: MessageHeaders,
     signal: AbortSignal,
   ): Promise<Answer>;
-  /** At most one handler an endpoint; a second one throws a `TypeError`. */
-  serve<Request, Answer>(endpoint: Endpoint<Request, Answer>, handler: Handler<Request, Answer>): void;
+  /**
+   * The answer that the endpoint's handler has ready on this side, such as one it keeps: it costs neither a timer nor a
+   * signal. Null: the request has to be sent; always so where the handler is elsewhere.
+   */
+  ready<Request, Answer>(endpoint: Endpoint<Request, Answer>, request: Request, headers: MessageHeaders): Answer | null;
+  /** At most one handler an endpoint; a second one throws a `TypeError`. `ready` is asked by `ready` alone. */
+  serve<Request, Answer>(
+    endpoint: Endpoint<Request, Answer>,
+    handler: Handler<Request, Answer>,
+    ready?: ReadyHandler<Request, Answer>,
+  ): void;
   /** Refuses new requests with `draining`, waits for open ones at most `limitMs`. */
   close(limitMs: number): Promise<void>;
+}
+
+/** The part of a transport that carries answers in chunks. */
+export interface StreamTransport {
+  /** Throws as `Transport.request` rejects, also between two chunks. Who leaves the loop early aborts the handler's signal. */
+  stream<Request, Chunk>(
+    endpoint: StreamEndpoint<Request, Chunk>,
+    request: Request,
+    headers: MessageHeaders,
+    signal: AbortSignal,
+  ): AsyncIterable<Chunk>;
+  /** At most one handler an endpoint; a second one throws a `TypeError`. */
+  serveStream<Request, Chunk>(endpoint: StreamEndpoint<Request, Chunk>, handler: StreamHandler<Request, Chunk>): void;
 }
