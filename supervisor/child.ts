@@ -1,5 +1,6 @@
 import type { ActorRef, Behavior } from "./kernel/behavior.ts";
 import type { Counts } from "./kernel/measurements.ts";
+import type { PoolStats } from "./pool.ts";
 
 /** Where a supervised child stands. `suspended` is the open breaker, `probing` the half-open one. Times are wall milliseconds. */
 export type ChildState =
@@ -63,10 +64,19 @@ export interface ChildSpec<State, Message> {
   readonly limits: ChildLimits;
   /** Makes the behaviour of one incarnation. */
   readonly behavior: () => Behavior<State, Message>;
+  /** Work waits for a start this long, in ms; then it is refused, as while suspended, until the child is ready. @default as long as the start takes */
+  readonly maxStartWaitMs?: number;
+  /**
+   * What its piped work waits for are services with breakers of their own: an ask that is slow or late in it says nothing
+   * against the child. @default false
+   */
+  readonly waitsForServices?: boolean;
   /** A health probe against the running incarnation, on its control lane; absent: a started child is healthy. */
   readonly probe?: (actor: ActorRef<Message>, signal: AbortSignal) => Promise<void>;
   /** What the child has to say for itself in the status tree; cheap, since everyone who looks at the tree calls it. */
   readonly details?: () => Readonly<Record<string, unknown>>;
+  /** The connections it holds; as cheap as `details`. */
+  readonly pool?: () => PoolStats;
 }
 
 /** A child as its siblings see it: the same object through every restart. */
@@ -99,8 +109,17 @@ export interface StatusNode {
   readonly next_probe_at: string | null;
   /** The failure's code and sentence; never a stack or a path. */
   readonly last_error: string | null;
-  /** What the child itself has to say: pool use, index version, bytes. */
+  /** What the child itself has to say: index version, bytes. */
   readonly details?: Readonly<Record<string, unknown>>;
+  /** Its connections; absent where it keeps none. */
+  readonly pool?: {
+    readonly size: number;
+    readonly idle: number;
+    readonly in_use: number;
+    readonly waiting: number;
+    readonly limit: number;
+    readonly max: number;
+  };
   readonly children: readonly StatusNode[];
 }
 

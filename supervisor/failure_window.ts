@@ -19,6 +19,9 @@ export class FailureWindow {
   readonly #limits: WindowLimits;
   readonly #clock: Clock;
   #buckets: Bucket[] = [];
+  /** Calls that failed one after the other, without one that did not in between, and when the first of them ended. */
+  #failedInRow = 0;
+  #rowSinceMs = 0;
 
   constructor(limits: WindowLimits, clock: Clock) {
     this.#limits = limits;
@@ -32,14 +35,21 @@ export class FailureWindow {
     bucket.calls++;
     if (outcome.isFailed) bucket.failed++;
     if (outcome.isSlow) bucket.slow++;
+    if (!outcome.isFailed) this.#failedInRow = 0;
+    else if (this.#failedInRow++ === 0) this.#rowSinceMs = this.#clock.monotonicMs();
     return outcome.isFailed || outcome.isSlow ? this.#verdict(stretch) : null;
   }
 
   clear(): void {
+    this.#failedInRow = 0;
     this.#buckets = [];
   }
 
   #verdict(stretch: number): string | null {
+    const { minCalls, windowMs } = this.#limits;
+    // A busy child that stops answering altogether is known long before its good calls have left the window.
+    const isRow = this.#failedInRow >= minCalls && this.#clock.monotonicMs() - this.#rowSinceMs <= windowMs;
+    if (isRow) return `${this.#failedInRow} calls failed in a row`;
     const total = { calls: 0, failed: 0, slow: 0 };
     for (const bucket of this.#buckets) {
       if (bucket.stretch <= stretch - STRETCHES) continue;
@@ -47,7 +57,7 @@ export class FailureWindow {
       total.failed += bucket.failed;
       total.slow += bucket.slow;
     }
-    if (total.calls < this.#limits.minCalls) return null;
+    if (total.calls < minCalls) return null;
     if (total.failed >= total.calls * this.#limits.maxFailureRatio && total.failed > 0)
       return `${total.failed} of ${total.calls} calls failed`;
     if (total.slow >= total.calls * this.#limits.maxSlowRatio && total.slow > 0) return `${total.slow} of ${total.calls} calls were slow`;

@@ -1,6 +1,7 @@
-import { toKennelError } from "../runtime/errors.ts";
+import { type KennelError, toKennelError } from "../runtime/errors.ts";
 import type { ChildLimits, StatusNode } from "./child.ts";
 import type { Asks, Behavior, PendingAsk } from "./kernel/behavior.ts";
+import type { PoolStats } from "./pool.ts";
 import type { Supervisor } from "./supervisor.ts";
 
 export interface CallOptions {
@@ -14,6 +15,8 @@ export interface Service<Resource> {
   /** False while its breaker is open or half open: a call would be refused at once. */
   readonly isAvailable: boolean;
   readonly breaker: StatusNode["breaker"];
+  /** What a call would be told now, with the cause and when to come back; null while work is taken. */
+  readonly refusal: KennelError | null;
   /**
    * Runs `work` on the resource, within the actor's bounds. Rejects with what `work` threw as a `KennelError`, or with
    * `unavailable` (at once, with `retryAfterMs`, while suspended), `overloaded`, `deadline_exceeded`, `cancelled`.
@@ -35,7 +38,12 @@ export interface ServiceSpec<Resource> {
   /** Rejects when the resource is not fit for work. */
   probe(resource: Resource, signal: AbortSignal): Promise<void>;
   readonly details?: () => Readonly<Record<string, unknown>>;
+  /** The connections of the client that is open now, or was last. */
+  readonly pool?: () => PoolStats;
 }
+
+/** Whatever it takes to answer, a first opening that is longer is taken for an outage. */
+const MAX_START_WAIT_MS = 5_000;
 
 /** Something to do with the resource, answered with what it gives. */
 interface Call<Resource> extends Asks<unknown> {
@@ -46,7 +54,8 @@ interface Call<Resource> extends Asks<unknown> {
 type ServiceMessage<Resource> = Call<Resource> | { readonly kind: "ended" };
 
 /**
- * Puts a resource under supervision. Whether a call's failure counts against the breaker is said by its code: only
+ * Puts a resource under supervision. Calls wait for its first opening, as long as a call may take before it is slow and for
+ * 5 s at most; after that they are refused until it is open. Whether a call's failure counts against the breaker is said by its code: only
  * `unavailable`, `internal` (and with it every foreign error) and `deadline_exceeded` do.
  */
 export function superviseService<Resource>(supervisor: Supervisor, spec: ServiceSpec<Resource>): Service<Resource> {
@@ -55,11 +64,13 @@ export function superviseService<Resource>(supervisor: Supervisor, spec: Service
     name: spec.name,
     kind: spec.kind,
     limits: spec.limits,
+    maxStartWaitMs: Math.min(spec.limits.slowCallMs, MAX_START_WAIT_MS),
     behavior: () => serviceBehavior(spec),
     probe: async (actor, signal) => {
       await actor.ask<unknown>({ kind: "call", work: spec.probe.bind(spec) }, { timeoutMs: probeTimeoutMs, signal });
     },
     ...(spec.details === undefined ? {} : { details: spec.details }),
+    ...(spec.pool === undefined ? {} : { pool: spec.pool }),
   });
   return {
     name: spec.name,
@@ -68,6 +79,9 @@ export function superviseService<Resource>(supervisor: Supervisor, spec: Service
     },
     get breaker() {
       return child.breaker;
+    },
+    get refusal() {
+      return child.refusal;
     },
     call: <Result>(work: (resource: Resource, signal: AbortSignal) => Promise<Result>, options: CallOptions) =>
       child.ask<Result>({ kind: "call", work } as ServiceMessage<Resource> & Asks<Result>, options),

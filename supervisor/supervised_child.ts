@@ -6,10 +6,11 @@ import type { Child, ChildSpec, ChildState, StatusNode } from "./child.ts";
 import type { EventLog } from "./event_log.ts";
 import { FailureWindow } from "./failure_window.ts";
 import { gateFor } from "./gate.ts";
-import type { Actor } from "./kernel/actor.ts";
+import type { Actor, OwnPart } from "./kernel/actor.ts";
 import type { AskOptions, Asks, TellOptions } from "./kernel/behavior.ts";
 import type { Halted } from "./kernel/incarnation.ts";
 import type { Kernel } from "./kernel/kernel.ts";
+import type { PoolStats } from "./pool.ts";
 import { Probes } from "./probes.ts";
 import { ReadyWaiters } from "./ready_waiters.ts";
 import { withinLimit } from "./time_limit.ts";
@@ -76,7 +77,7 @@ export class SupervisedChild<State, Message> implements Child<Message> {
       limits: { ...limits, controlCapacity: CONTROL_CAPACITY },
       observer: {
         crashed: (error) => this.#onCrash(error),
-        settled: (code, durationMs) => this.#onSettled(code, durationMs),
+        settled: (code, durationMs, own) => this.#onSettled(code, durationMs, own),
         stopFailed: (error) => this.#note("crashed", `Stop failed: ${sentence(error)}`, error),
       },
     });
@@ -95,6 +96,15 @@ export class SupervisedChild<State, Message> implements Child<Message> {
   get breaker(): StatusNode["breaker"] {
     if (!this.#isBreakerOpen) return "closed";
     return this.#state.kind === "starting" || this.#state.kind === "probing" ? "half_open" : "open";
+  }
+
+  /** What callers are told now, with what it was suspended for; null while it is ready. */
+  get refusal(): KennelError | null {
+    if (this.#state.kind === "ready") return null;
+    const refusal = this.#refusal();
+    if (this.#lastError === null || refusal.code !== "unavailable") return refusal;
+    const { message, retryAfterMs } = refusal;
+    return kennelError("unavailable", { message: `${message} (${this.#lastError})`, ...(retryAfterMs === null ? {} : { retryAfterMs }) });
   }
 
   tell(message: Message, options?: TellOptions): boolean {
@@ -141,16 +151,19 @@ export class SupervisedChild<State, Message> implements Child<Message> {
       next_probe_at: this.#nextProbeAt(),
       last_error: this.#lastError,
       ...(details === null ? {} : { details }),
+      ...(this.#spec.pool === undefined ? {} : { pool: toStatus(this.#spec.pool()) }),
       children: [],
     };
   }
 
   async #begin(event: "started" | "restarted"): Promise<void> {
     const step = ++this.#step;
-    const { limits, behavior, probe } = this.#spec;
+    const { limits, behavior, probe, maxStartWaitMs } = this.#spec;
     this.#attempts++;
     this.#enter({ kind: "starting", attempt: this.#attempts });
     this.#note(event, null);
+    const isAwaited = maxStartWaitMs !== undefined && !this.#isBreakerOpen;
+    const patience = isAwaited ? this.#clock.setTimer(maxStartWaitMs, () => this.#refuseWhileStarting(step)) : null;
     try {
       await withinLimit(this.#clock, limits.startTimeoutMs, `Start took longer than ${limits.startTimeoutMs} ms`, () => {
         if (step !== this.#step) throw kennelError("cancelled");
@@ -167,8 +180,18 @@ export class SupervisedChild<State, Message> implements Child<Message> {
     } catch (error) {
       if (step === this.#step) this.#suspend(sentence(error), error); // S2
       return;
+    } finally {
+      patience?.cancel();
     }
     if (step === this.#step) this.#becomeReady();
+  }
+
+  /** Nobody knows whether this start comes to an end: from here on it is a half-open breaker's (S3). */
+  #refuseWhileStarting(step: number): void {
+    if (step !== this.#step || this.#state.kind !== "starting") return;
+    this.#isBreakerOpen = true;
+    this.#actor.setGate(gateFor(this.#state, true, false, () => this.#refusal()));
+    this.#actor.refuseWaiting(this.#refusal());
   }
 
   #becomeReady(): void {
@@ -264,11 +287,14 @@ export class SupervisedChild<State, Message> implements Child<Message> {
     return this.#halting;
   }
 
-  #onSettled(code: ErrorCode | null, durationMs: number): void {
+  #onSettled(code: ErrorCode | null, durationMs: number, own: OwnPart): void {
     if (this.#state.kind !== "ready") return;
+    const { waitsForServices = false, limits } = this.#spec;
+    if (waitsForServices && own.wasPiped && code === "deadline_exceeded") return;
     const isFailed = code === "unavailable" || code === "internal" || code === "deadline_exceeded";
     if (isFailed) this.#lastError = code;
-    const verdict = this.#window.record({ isFailed, isSlow: durationMs > this.#spec.limits.slowCallMs });
+    const isSlow = (waitsForServices ? own.durationMs : durationMs) > limits.slowCallMs;
+    const verdict = this.#window.record({ isFailed, isSlow });
     if (verdict !== null) this.#suspend(verdict);
   }
 
@@ -322,6 +348,10 @@ export class SupervisedChild<State, Message> implements Child<Message> {
       return { error: sentence(error) }; // the tree is what people look at when something is broken
     }
   }
+}
+
+function toStatus({ size, idle, inUse, waiting, limit, max }: PoolStats): NonNullable<StatusNode["pool"]> {
+  return { size, idle, in_use: inUse, waiting, limit, max };
 }
 
 function iso(wallMs: number): string {

@@ -9,6 +9,7 @@ import type { ActorLimits } from "./limits.ts";
 import { Mailbox } from "./mailbox.ts";
 import { type Counts, Latencies, type MutableCounts, type Percentiles, zeroCounts } from "./measurements.ts";
 import type { TurnSystem } from "./nact_bridge.ts";
+import type { Origins } from "./origins.ts";
 
 // Invariants:
 //   K1. The address outlives incarnations: what waits in the mailbox waits for the next one.
@@ -28,10 +29,21 @@ export interface Gate {
 export interface ActorObserver {
   /** The incarnation has ended by its own fault; it is yet to be halted. */
   crashed(error: unknown): void;
-  /** An ask ended by answer, failure or a deadline that was long enough; `code` is null for an answer. */
-  settled(code: ErrorCode | null, durationMs: number): void;
+  /**
+   * An ask ended by answer, failure or a deadline that was long enough; `code` is null for an answer. Not told of a failure
+   * that came up in another actor and was only passed on.
+   */
+  settled(code: ErrorCode | null, durationMs: number, own: OwnPart): void;
   /** The behaviour's `stop` threw. */
   stopFailed(error: unknown): void;
+}
+
+/** What an actor had to do with the end of an ask, beside the work that it had piped. */
+export interface OwnPart {
+  /** Time in its handler, until it piped work; all of the time where it was not taken although there was room. */
+  readonly durationMs: number;
+  /** Piped work had it, or had every place that it could have been taken to. */
+  readonly wasPiped: boolean;
 }
 
 export interface ActorMeasurements {
@@ -52,6 +64,7 @@ export interface ActorParts {
   readonly observer: ActorObserver;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
+  readonly origins: Origins;
   readonly system: TurnSystem;
 }
 
@@ -112,7 +125,10 @@ export class Actor<Message> implements ActorRef<Message>, AskTarget {
         reject,
       });
       const refusal = this.#refusal(ask, options);
-      if (refusal !== null) return reject(refusal); // K3
+      if (refusal !== null) {
+        this.#parts.origins.claim(refusal, this.path);
+        return reject(refusal); // K3
+      }
       if (options.signal !== undefined) ask.cancelWith(options.signal);
       this.#parts.deadlines.add(ask);
       this.#life?.wake();
@@ -184,9 +200,16 @@ export class Actor<Message> implements ActorRef<Message>, AskTarget {
       else this.#counts.failed++;
       // An asker that gave less time than answers take has proved nothing against the actor.
       const wasHasty = settler === "deadline" && durationMs < this.#latencies.meanMs;
+      const isOwn = error === null || this.#parts.origins.claim(error, this.path) === this.path;
       this.#latencies.record(durationMs, settler === "behavior");
-      if (!wasHasty) this.#parts.observer.settled(error === null ? null : error.code, durationMs);
+      if (!wasHasty && isOwn) this.#parts.observer.settled(error === null ? null : error.code, durationMs, this.#ownPart(ask, durationMs));
     }
+  }
+
+  #ownPart({ takenMs, pipedMs, enqueuedMs }: Ask, durationMs: number): OwnPart {
+    if (takenMs !== null) return { durationMs: (pipedMs ?? enqueuedMs + durationMs) - takenMs, wasPiped: pipedMs !== null };
+    const isFull = this.#life !== null && this.#life.inFlight >= this.limits.maxInFlight;
+    return { durationMs: isFull ? 0 : durationMs, wasPiped: isFull };
   }
 
   /** For its incarnation to report. */

@@ -1,3 +1,4 @@
+import { cancellationOf } from "../../runtime/cancellation.ts";
 import { type KennelError, kennelError } from "../../runtime/errors.ts";
 import type { Lane, PendingAsk } from "./behavior.ts";
 import type { Deadline } from "./deadlines.ts";
@@ -55,6 +56,9 @@ export class Ask extends Envelope implements PendingAsk, Deadline {
   isSettled = false;
   /** Piped work that runs for this ask. */
   pipes = 0;
+  /** When it was taken from its lane, and when piped work was first started for it, on the monotonic clock; null: not yet. */
+  takenMs: number | null = null;
+  pipedMs: number | null = null;
   /** The incarnation that took it; null while it waits in its lane. */
   holder: AskHolder | null = null;
   readonly #resolve: (value: never) => void;
@@ -117,7 +121,12 @@ export class Ask extends Envelope implements PendingAsk, Deadline {
 
   cancelWith(signal: AbortSignal): void {
     this.#askerSignal = signal;
-    this.#onAskerAbort = () => this.end("asker", kennelError("cancelled", { cause: signal.reason }));
+    this.#onAskerAbort = () => {
+      const reason = cancellationOf(signal);
+      // An asker whose own deadline has passed did not change its mind: the target was too slow for it.
+      if (reason.code === "deadline_exceeded") this.end("deadline", reason);
+      else this.end("asker", kennelError("cancelled", { cause: signal.reason }));
+    };
     signal.addEventListener("abort", this.#onAskerAbort, { once: true });
   }
 

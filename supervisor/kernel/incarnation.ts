@@ -111,6 +111,7 @@ export class Incarnation<State, Message> {
   ): void {
     if (this.#hasEnded) return; // I4
     const ask = pending instanceof Ask && this.#taken.has(pending) ? pending : null;
+    if (ask !== null) ask.pipedMs ??= this.clock.monotonicMs();
     this.#piped.start({ work, toMessage: toMessage as (outcome: Outcome<unknown>) => unknown, ask, signal: ask?.signal ?? this.stopping });
   }
 
@@ -262,6 +263,7 @@ export class Incarnation<State, Message> {
 
   #take(ask: Ask): Ask {
     ask.holder = this;
+    ask.takenMs = this.clock.monotonicMs();
     this.#taken.add(ask);
     this.#inFlight++;
     return ask;

@@ -3,6 +3,7 @@ import { Actor, type ActorObserver } from "./actor.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { ActorLimits } from "./limits.ts";
 import { createTurnSystem } from "./nact_bridge.ts";
+import { Origins } from "./origins.ts";
 
 interface ActorOptions {
   /** Unique among the living. */
@@ -23,9 +24,10 @@ export interface Kernel {
 export function createKernel(clock: Clock): Kernel {
   const system = createTurnSystem();
   const deadlines = new Deadlines(clock);
+  const origins = new Origins();
   return {
     clock,
-    createActor: <Message>(options: ActorOptions) => new Actor<Message>({ ...options, clock, deadlines, system }),
+    createActor: <Message>(options: ActorOptions) => new Actor<Message>({ ...options, clock, deadlines, origins, system }),
     stop() {
       deadlines.stop();
       system.stop();
