@@ -1,20 +1,23 @@
-import { kennelError } from "../../runtime/errors.ts";
-import type { AliasRecord, CollectionRecord, CollectionSettings, DocumentStore, Page } from "./document_store.ts";
+import { type KennelError, kennelError } from "../../runtime/errors.ts";
+import type { AliasRecord, CollectionRecord, CollectionSettings, DocumentStore, IndexVersion, Page } from "./document_store.ts";
 
 // Invariants:
 //   C1. The document store is written first; the view follows what it acknowledged.
 //   C2. A name is a collection or an alias, never both.
 //   C3. Reading the view never waits and never touches the store.
+//   C4. Before the view is loaded nothing is known of any name: whoever reads or changes it is told `unavailable`, never
+//       `not_found`.
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const LOAD_PAGE = 1000;
 /** Settings a change of which would make the rows that are indexed wrong. */
 const BUILT_IN = ["language", "embedding", "chunking"] as const satisfies readonly (keyof CollectionSettings)[];
 
-/** What a collection has in the stores of vectors and words; it is made after the record and dropped before it. */
+/** Most collections have one build. */
+const NO_VERSIONS: readonly IndexVersion[] = [];
+
+/** What a collection has in the stores of vectors and words: ingest makes it for the first document, so that a collection may be made while they are away. */
 export interface CollectionIndexes {
-  /** Idempotent. An outage does not undo the collection: ingest makes the index when the store is back. */
-  create(record: CollectionRecord, signal: AbortSignal): Promise<void>;
   /** Idempotent; when it has resolved, nothing writes to the collection's indexes any more. */
   drop(record: CollectionRecord, signal: AbortSignal): Promise<void>;
 }
@@ -26,9 +29,12 @@ export interface CatalogOptions {
   readonly maxAliases: number;
   /** Told after the view has changed; a collection that is gone comes as null. */
   readonly onChange: (name: string, record: CollectionRecord | null) => void;
+  /** What callers are told before the view is loaded (C4). @default that it is being read */
+  readonly notLoaded?: () => KennelError;
 }
 
 export interface Resolved {
+  /** With the settings that `version` was built with. */
   readonly record: CollectionRecord;
   /** The build to search: the alias's, or else the collection's active one. */
   readonly version: number;
@@ -36,6 +42,8 @@ export interface Resolved {
 
 /** This node's view of collections and aliases, in memory. */
 export interface Catalog {
+  readonly isLoaded: boolean;
+  /** 0 before it is loaded. */
   readonly size: number;
   /** By a collection's or an alias's name. */
   resolve(nameOrAlias: string): Resolved | null;
@@ -44,6 +52,8 @@ export interface Catalog {
   /** Ordered by name. */
   list(page: { readonly after: string | null; readonly limit: number }): Page<CollectionRecord>;
   aliases(): readonly AliasRecord[];
+  /** Collections whose next build is being made, ordered by name; none before it is loaded. */
+  building(): readonly CollectionRecord[];
   /**
    * Makes the collection, or changes what can change on one that exists; the same settings again change nothing.
    * Rejects with `conflict`, naming the setting, where a change would need the collection to be built anew.
@@ -59,36 +69,59 @@ export interface Catalog {
   deleteAlias(alias: string, signal: AbortSignal): Promise<boolean>;
   /** Reads one collection anew, after something else has changed it in the store. */
   refresh(name: string, signal: AbortSignal): Promise<CollectionRecord | null>;
+  /** Reads all aliases anew. */
+  refreshAliases(signal: AbortSignal): Promise<void>;
   /** Ends removals that a crash or an outage has interrupted; returns how many. */
   finishDeletions(signal: AbortSignal): Promise<number>;
 }
 
-/** Loads the view in pages. */
+/** A catalog that has yet to be read from its store. */
+export interface LoadableCatalog extends Catalog {
+  /**
+   * Reads the view in pages; one that fails is begun anew by the next call. Nobody else sees it before `prepare` is done.
+   * @param prepare is given what `resolve` will find
+   */
+  load(signal: AbortSignal, prepare?: (resolve: Catalog["resolve"]) => Promise<void>): Promise<void>;
+}
+
+export function createCatalog(options: CatalogOptions): LoadableCatalog {
+  return new CatalogView(options);
+}
+
+/** A catalog that is loaded. */
 export async function openCatalog(options: CatalogOptions, signal: AbortSignal): Promise<Catalog> {
-  const view = new CatalogView(options);
+  const view = createCatalog(options);
   await view.load(signal);
   return view;
 }
 
-class CatalogView implements Catalog {
+class CatalogView implements LoadableCatalog {
   readonly #options: CatalogOptions;
+  #isLoaded = false;
   readonly #collections = new Map<string, CollectionRecord>();
   readonly #aliases = new Map<string, AliasRecord>();
   /** Most collections have the same settings: one object for all that are equal. */
   readonly #shared = new Map<string, { value: object; uses: number }>();
-  /** Names in order, made anew when they are listed after a change. */
-  #names: readonly string[] | null = null;
+  readonly #building = new Set<string>();
+  /** Names in order; null: not listed yet. Kept up from then on, so that no listing sorts what another has sorted. */
+  #names: string[] | null = null;
 
   constructor(options: CatalogOptions) {
     this.#options = options;
   }
 
-  get size(): number {
-    return this.#collections.size;
+  get isLoaded(): boolean {
+    return this.#isLoaded;
   }
 
-  async load(signal: AbortSignal): Promise<void> {
+  get size(): number {
+    return this.#isLoaded ? this.#collections.size : 0;
+  }
+
+  async load(signal: AbortSignal, prepare?: (resolve: Catalog["resolve"]) => Promise<void>): Promise<void> {
+    if (this.#isLoaded) return;
     const { store } = this.#options;
+    for (const held of [this.#collections, this.#aliases, this.#shared, this.#building]) held.clear();
     let after: string | null = null;
     do {
       const page: Page<CollectionRecord> = await store.listCollections({ after, limit: LOAD_PAGE }, signal);
@@ -96,14 +129,21 @@ class CatalogView implements Catalog {
       after = page.next;
     } while (after !== null);
     for (const alias of await store.listAliases(signal)) this.#aliases.set(alias.alias, alias);
+    await prepare?.((name) => this.#find(name));
+    this.#isLoaded = true;
   }
 
   resolve(nameOrAlias: string): Resolved | null {
+    this.#assertLoaded();
+    return this.#find(nameOrAlias);
+  }
+
+  #find(nameOrAlias: string): Resolved | null {
     const record = this.#collections.get(nameOrAlias);
     if (record !== undefined) return { record, version: record.version };
     const alias = this.#aliases.get(nameOrAlias);
     const target = alias === undefined ? undefined : this.#collections.get(alias.collection);
-    return alias === undefined || target === undefined ? null : { record: target, version: alias.version ?? target.version };
+    return alias === undefined || target === undefined ? null : pinned(target, alias.version);
   }
 
   require(nameOrAlias: string): Resolved {
@@ -113,6 +153,7 @@ class CatalogView implements Catalog {
   }
 
   list(page: { readonly after: string | null; readonly limit: number }): Page<CollectionRecord> {
+    this.#assertLoaded();
     this.#names ??= [...this.#collections.keys()].sort();
     const from = page.after === null ? 0 : firstAfter(this.#names, page.after);
     const names = this.#names.slice(from, from + page.limit);
@@ -121,21 +162,29 @@ class CatalogView implements Catalog {
   }
 
   aliases(): readonly AliasRecord[] {
+    this.#assertLoaded();
     return [...this.#aliases.values()].sort((a, b) => (a.alias < b.alias ? -1 : 1));
+  }
+
+  building(): readonly CollectionRecord[] {
+    if (!this.#isLoaded) return [];
+    return [...this.#building].sort().flatMap((name) => this.#collections.get(name) ?? []);
   }
 
   async put(name: string, settings: CollectionSettings, signal: AbortSignal): ReturnType<Catalog["put"]> {
     checkName(name, "name");
+    this.#assertLoaded();
     if (this.#aliases.has(name)) throw kennelError("conflict", { param: "name", message: `"${name}" is an alias` });
     const known = this.#collections.get(name);
     if (known === undefined) return { record: await this.#create(name, settings, signal), outcome: "created" };
     if (stableJson(known.settings) === stableJson(settings)) return { record: known, outcome: "unchanged" };
-    refuseRebuild(known, settings);
+    if (!refuseOtherAdoption(known, settings)) refuseRebuild(known, settings);
     const record = await this.#options.store.updateCollection(name, settings, signal);
     return { record: this.#publish(record), outcome: "changed" };
   }
 
   async delete(name: string, signal: AbortSignal): Promise<boolean> {
+    this.#assertLoaded();
     const record = await this.#options.store.beginDeleteCollection(name, signal);
     if (record === null) return false;
     this.#forget(name);
@@ -145,15 +194,17 @@ class CatalogView implements Catalog {
 
   async putAlias(alias: AliasRecord, signal: AbortSignal): Promise<void> {
     checkName(alias.alias, "alias");
+    this.#assertLoaded();
     if (this.#collections.has(alias.alias)) throw kennelError("conflict", { param: "alias", message: `"${alias.alias}" is a collection` });
     const target = this.#collections.get(alias.collection);
     if (target === undefined) {
       throw kennelError("not_found", { param: "collection", message: `There is no collection "${alias.collection.slice(0, 64)}"` });
     }
-    if (alias.version !== null && alias.version !== target.version) {
+    const known = knownVersions(target);
+    if (alias.version !== null && !known.includes(alias.version)) {
       throw kennelError("not_found", {
         param: "version",
-        message: `Collection "${target.name}" has no version ${alias.version}; it has ${target.version}`,
+        message: `Collection "${target.name}" has no version ${alias.version}; it has ${known.join(", ")}`,
       });
     }
     if (!this.#aliases.has(alias.alias) && this.#aliases.size >= this.#options.maxAliases) {
@@ -167,16 +218,24 @@ class CatalogView implements Catalog {
   }
 
   async deleteAlias(alias: string, signal: AbortSignal): Promise<boolean> {
+    this.#assertLoaded();
     const existed = await this.#options.store.deleteAlias(alias, signal);
     this.#aliases.delete(alias);
     return existed;
   }
 
   async refresh(name: string, signal: AbortSignal): Promise<CollectionRecord | null> {
+    this.#assertLoaded();
     const record = await this.#options.store.getCollection(name, signal);
     if (record !== null) return this.#publish(record);
     this.#forget(name);
     return null;
+  }
+
+  async refreshAliases(signal: AbortSignal): Promise<void> {
+    const found = await this.#options.store.listAliases(signal);
+    this.#aliases.clear();
+    for (const alias of found) this.#aliases.set(alias.alias, alias);
   }
 
   async finishDeletions(signal: AbortSignal): Promise<number> {
@@ -189,14 +248,17 @@ class CatalogView implements Catalog {
     if (this.#collections.size >= this.#options.maxCollections) {
       throw kennelError("conflict", { message: `There are ${this.#options.maxCollections} collections, which is as many as may be` });
     }
-    const record = this.#publish(await this.#options.store.createCollection(name, settings, signal));
-    await this.#options.indexes.create(record, signal);
-    return record;
+    return this.#publish(await this.#options.store.createCollection(name, settings, signal));
   }
 
   async #endDeletion(record: CollectionRecord, signal: AbortSignal): Promise<void> {
     await this.#options.indexes.drop(record, signal);
     await this.#options.store.deleteCollection(record.name, signal);
+  }
+
+  /** C4 */
+  #assertLoaded(): void {
+    if (!this.#isLoaded) throw this.#options.notLoaded?.() ?? kennelError("unavailable", { message: "The collections are being read" });
   }
 
   #publish(record: CollectionRecord): CollectionRecord {
@@ -211,10 +273,13 @@ class CatalogView implements Catalog {
     if (before !== undefined && before.createdAtMs === record.createdAtMs && before.indexVersion > record.indexVersion) return before;
     const settings = this.#share(record.settings);
     const attributes = this.#share(record.attributes);
-    if (before === undefined) this.#names = null;
+    if (before === undefined) this.#names?.splice(firstAfter(this.#names, record.name), 0, record.name);
     else this.#release(before);
-    const shared: CollectionRecord = { ...record, settings, attributes };
+    const versions = record.versions.length === 0 ? NO_VERSIONS : record.versions;
+    const shared: CollectionRecord = { ...record, settings, attributes, versions };
     this.#collections.set(record.name, shared);
+    if (versions.some(({ kind }) => kind === "building")) this.#building.add(record.name);
+    else this.#building.delete(record.name);
     return shared;
   }
 
@@ -223,7 +288,8 @@ class CatalogView implements Catalog {
     if (record === undefined) return;
     this.#release(record);
     this.#collections.delete(name);
-    this.#names = null;
+    this.#building.delete(name);
+    this.#names?.splice(firstAfter(this.#names, name) - 1, 1);
     for (const alias of [...this.#aliases.values()]) if (alias.collection === name) this.#aliases.delete(alias.alias);
     this.#options.onChange(name, null);
   }
@@ -253,14 +319,41 @@ function checkName(name: string, param: string): void {
   throw kennelError("invalid_request", { param, message: `${param} must be 1 to 64 letters, digits, _ or -` });
 }
 
+/** True: the collection is adopted, and stays so; what its owner's rows were made with can then be said anew. */
+function refuseOtherAdoption({ name, settings: known }: CollectionRecord, settings: CollectionSettings): boolean {
+  const before = known.adopt;
+  const after = settings.adopt;
+  if (before === undefined && after === undefined) return false;
+  const isSame = before?.collection === after?.collection && stableJson(before?.fields ?? {}) === stableJson(after?.fields ?? {});
+  if (isSame) return true;
+  const message =
+    after === undefined
+      ? `Collection "${name}" is adopted: give its adopt again, or delete it, which leaves the adopted collection as it is`
+      : `Cannot adopt another collection, or other fields, as "${name}", which exists; delete it first`;
+  throw kennelError("conflict", { param: "adopt", message });
+}
+
 function refuseRebuild(known: CollectionRecord, settings: CollectionSettings): void {
   for (const field of BUILT_IN) {
     if (stableJson(known.settings[field]) === stableJson(settings[field])) continue;
     throw kennelError("conflict", {
       param: field,
-      message: `Cannot change ${field} of collection "${known.name}": what it holds was indexed with another; make a new collection, or delete this one`,
+      message: `Cannot change ${field} of collection "${known.name}" in place: what it holds was indexed with another; POST the new ${field} to /v1/collections/${known.name}/reindex`,
     });
   }
+}
+
+/** Builds that an alias may pin: the active one, one that is kept up, and those that were active. */
+function knownVersions({ version, versions }: CollectionRecord): number[] {
+  const isWhole = (other: IndexVersion) => other.kind === "standby" || (other.kind === "retired" && other.retiredAtMs > 0);
+  return [...versions.filter(isWhole).map((other) => other.version), version];
+}
+
+/** The collection as it is when this build of it is searched; null: the active one. */
+export function pinned(record: CollectionRecord, version: number | null): Resolved {
+  if (version === null || version === record.version) return { record, version: record.version };
+  const build = record.versions.find((other) => other.version === version)?.build;
+  return { record: build === undefined ? record : { ...record, settings: { ...record.settings, ...build } }, version };
 }
 
 /** Place of the first name after `after`, by halving. */

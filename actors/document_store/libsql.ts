@@ -2,9 +2,13 @@ import type { Clock } from "../../runtime/clock.ts";
 import { createWorkerPool, type WorkerPool } from "../../runtime/worker_pool.ts";
 import type { DocumentStore } from "./document_store.ts";
 import { toChunkedDocument } from "./libsql/documents.ts";
-import { toIndexedDocument } from "./libsql/jobs.ts";
+
 import { type Arguments, type Call, OPERATIONS, type Result } from "./libsql/operations.ts";
 import type { StoreThreadData } from "./libsql/store_thread.ts";
+import { toIndexedDocument } from "./rules.ts";
+
+/** The document store's file in the data folder. */
+export const DATABASE_FILE = "kennel.db";
 
 export interface LibsqlOptions {
   /** The database file; its folder exists. */
@@ -82,6 +86,17 @@ function createStore(options: LibsqlOptions, writer: WorkerPool<Call, unknown>, 
       call("putChunks", [collection, version, documents.map(toChunkedDocument)], signal),
     markIndexed: (jobId, collection, documents, signal) =>
       call("markIndexed", [jobId, collection, documents.map(toIndexedDocument)], signal),
+    beginReindex: (collection, jobId, build, plan, isRepair, signal) =>
+      call("beginReindex", [collection, jobId, build, plan, isRepair], signal),
+    reindexPlan: (jobId, signal) => call("reindexPlan", [jobId], signal),
+    documentsToParse: (collection, page, signal) => call("documentsToParse", [collection, page], signal),
+    chunkedDocuments: (collection, version, page, signal) => call("chunkedDocuments", [collection, version, page], signal),
+    advanceReindex: (jobId, progress, signal) => call("advanceReindex", [jobId, progress], signal),
+    completeReindex: (jobId, outcome, keepUntilMs, signal) => call("completeReindex", [jobId, outcome, keepUntilMs], signal),
+    holdReindex: (jobId, outcome, keepUntilMs, signal) => call("holdReindex", [jobId, outcome, keepUntilMs], signal),
+    switchVersion: (collection, version, keepUntilMs, signal) => call("switchVersion", [collection, version, keepUntilMs], signal),
+    retireVersion: (collection, version, signal) => call("retireVersion", [collection, version], signal),
+    dropVersion: (collection, version, signal) => call("dropVersion", [collection, version], signal),
     getDocument: (collection, id, signal) => call("getDocument", [collection, id], signal),
     listDocuments: (collection, page, signal) => call("listDocuments", [collection, page], signal),
     matchDocuments: (collection, filter, page, signal) => call("matchDocuments", [collection, filter, page], signal),

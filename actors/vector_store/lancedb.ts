@@ -1,4 +1,4 @@
-import { type Connection, connect } from "@lancedb/lancedb";
+import { type Connection, connect, Session } from "@lancedb/lancedb";
 import type { Clock } from "../../runtime/clock.ts";
 import type { AttributeSchema } from "./filter.ts";
 import { type Batch, decodeRows } from "./lancedb/decode_rows.ts";
@@ -6,7 +6,8 @@ import { refuseAborted, translateFailure, untilAborted } from "./lancedb/failure
 import { type MaintenanceOptions, optimizeTable } from "./lancedb/maintenance.ts";
 import { fetchChunks, searchText, searchVector } from "./lancedb/search.ts";
 import { type OpenTable, TableCache } from "./lancedb/tables.ts";
-import { checkReplacement, createTable, dropTable, extendTable, replaceDocuments } from "./lancedb/writes.ts";
+import { createTable, dropTable, extendTable, replaceDocuments } from "./lancedb/writes.ts";
+import { checkReplacement } from "./replacement.ts";
 import type { Candidate, ChunkRow, IndexName, IndexSchema, LexicalIndex, SearchOptions, StoredChunk, VectorStore } from "./vector_store.ts";
 
 export interface LanceDbOptions extends MaintenanceOptions {
@@ -14,13 +15,21 @@ export interface LanceDbOptions extends MaintenanceOptions {
   readonly directory: string;
   /** Tables held open, each with LanceDB's caches. @default 256 */
   readonly maxOpenTables: number;
+  /** Parts of indexes that LanceDB keeps in memory, those of states that have passed included; its own bound is 6 GB. @default 512 MiB */
+  readonly indexCacheBytes?: number;
+  /** The same of files' heads and schemas; its own bound is 1 GB. @default 64 MiB */
+  readonly metadataCacheBytes?: number;
   readonly clock: Clock;
 }
 
+const MEBIBYTE = 1_048_576;
+
 /** The embedded store: vectors and BM25 of every collection, one LanceDB table for each index, within this process. */
 export async function openLanceDb(options: LanceDbOptions): Promise<VectorStore & LexicalIndex> {
+  const { directory, indexCacheBytes = 512 * MEBIBYTE, metadataCacheBytes = 64 * MEBIBYTE } = options;
   try {
-    return new LanceDbStore(await connect(options.directory), options);
+    const caches = new Session(BigInt(indexCacheBytes), BigInt(metadataCacheBytes));
+    return new LanceDbStore(await connect(directory, {}, caches), options);
   } catch (thrown) {
     throw translateFailure(thrown, "open the vector store", null);
   }

@@ -6,12 +6,18 @@ export interface IndexName {
   readonly version: number;
 }
 
+/** How vectors are searched: by a graph, or each compared. */
+export const VECTOR_INDEXES = ["hnsw", "flat"] as const;
+export type VectorIndex = (typeof VECTOR_INDEXES)[number];
+
 export interface IndexSchema {
   /** Components of each vector. */
   readonly dimensions: number;
   /** Analysis of the lexical side: a language's name in English and lower case, or `none` (no stemming, no stop words). */
   readonly language: string;
   readonly attributes: AttributeSchema;
+  /** Absent: as the store is configured. One that decides by an index's size does not look at it. */
+  readonly vectorIndex?: VectorIndex;
 }
 
 /** What a store keeps of one chunk. */
@@ -47,9 +53,16 @@ export interface Candidate {
   readonly score: number;
 }
 
+/** A candidate with what an answer shows of it, from a store that brings both in one call. */
+export interface FoundChunk extends Candidate {
+  readonly chunk: StoredChunk;
+}
+
 export interface SearchOptions {
-  /** 1..10,000 */
+  /** 1..10,000: so many candidates are weighed, and no more are given. */
   readonly limit: number;
+  /** The best so many are all that is looked at and will be shown: a store may leave out the others and bring these with their chunks. Null: all of `limit`. */
+  readonly needed: number | null;
   readonly filter: Filter | null;
   /** Rows last changed before this wall time do not exist for the search; null: no TTL. */
   readonly notBeforeMs: number | null;
@@ -70,7 +83,12 @@ export interface VectorStore {
   /** One atomic change: afterwards `rows` are all that the index holds of `documentIds` (no rows: they are gone). At most 1,000 documents. */
   replaceDocuments(index: IndexName, documentIds: readonly string[], rows: readonly ChunkRow[], signal: AbortSignal): Promise<void>;
   /** At most `options.limit` candidates by cosine, best first, equal scores by id. */
-  searchVector(index: IndexName, vector: Float32Array, options: SearchOptions, signal: AbortSignal): Promise<readonly Candidate[]>;
+  searchVector(
+    index: IndexName,
+    vector: Float32Array,
+    options: SearchOptions,
+    signal: AbortSignal,
+  ): Promise<readonly (Candidate | FoundChunk)[]>;
   /** The chunks with these ids, in any order; unknown ids are left out. At most 10,000. */
   fetchChunks(index: IndexName, ids: readonly string[], signal: AbortSignal): Promise<readonly StoredChunk[]>;
   /** Every row in pages, each row once, as of one moment. */

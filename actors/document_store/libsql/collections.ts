@@ -1,9 +1,9 @@
-import { kennelError } from "../../../runtime/errors.ts";
 import type { AttributeSchema } from "../../vector_store/filter.ts";
-import type { AliasRecord, CollectionRecord, CollectionSettings, Page } from "../document_store.ts";
+import type { AliasRecord, CollectionRecord, CollectionSettings, IndexVersion, Page } from "../document_store.ts";
+import { mergeAttributes, nameTaken, noCollection, toPage } from "../rules.ts";
 import type { Connection } from "./connection.ts";
 
-interface CollectionRow {
+export interface CollectionRow {
   readonly key: number;
   readonly name: string;
   readonly settings: string;
@@ -14,16 +14,19 @@ interface CollectionRow {
   readonly chunks: number;
   readonly created_at_ms: number;
   readonly updated_at_ms: number;
+  /** JSON of the builds beside the active one. */
+  readonly versions: string;
 }
 
-const COLUMNS = "key, name, settings, attributes, version, index_version, documents, chunks, created_at_ms, updated_at_ms";
+const COLUMNS = `key, name, settings, attributes, version, index_version, documents, chunks, created_at_ms, updated_at_ms,
+  (SELECT json_group_array(json_array(v.version, json(v.build), v.job, v.through, v.is_repair, v.retired_at_ms, json(v.standby)))
+   FROM index_versions v WHERE v.collection = collections.key) AS versions`;
 
 export function createCollection(connection: Connection, nowMs: number, name: string, settings: CollectionSettings): CollectionRecord {
   return connection.transaction(() => {
     const known = connection.get<{ is_deleting: number }>("SELECT is_deleting FROM collections WHERE name = ?", [name]);
     if (known !== undefined) {
-      const message = known.is_deleting === 1 ? `Collection "${name}" is being deleted; try again` : `Collection "${name}" exists`;
-      throw kennelError("conflict", { param: "name", message });
+      throw nameTaken(name, known.is_deleting === 1);
     }
     connection.run(
       `INSERT INTO collections (name, settings, attributes, version, index_version, documents, chunks, created_at_ms, updated_at_ms)
@@ -132,42 +135,39 @@ export function recentlyUsed(connection: Connection, limit: number): string[] {
     .map((row) => row.name);
 }
 
-/** Declared and known attributes together; `conflict` names the key whose type would change. */
-export function mergeAttributes(collection: string, known: AttributeSchema, added: AttributeSchema): AttributeSchema {
-  for (const [key, type] of Object.entries(added)) {
-    const before = Object.hasOwn(known, key) ? known[key] : undefined;
-    if (before !== undefined && before !== type) {
-      throw kennelError("conflict", {
-        param: `attributes.${key}`,
-        message: `Attribute "${key}" is a ${before} in collection "${collection}" and cannot hold a ${type}`,
-      });
-    }
-  }
-  return { ...known, ...added };
-}
-
 export function requireCollection(connection: Connection, name: string): CollectionRow {
   const row = findCollection(connection, name);
-  if (row === undefined) throw kennelError("not_found", { message: `There is no collection "${name}"`, param: "collection" });
+  if (row === undefined) throw noCollection(name);
   return row;
-}
-
-/** @param limit items of `items` beyond it show that there is a next page */
-export function toPage<Item>(items: readonly Item[], limit: number, idOf: (item: Item) => string): Page<Item> {
-  const last = items[limit - 1];
-  return items.length > limit && last !== undefined ? { items: items.slice(0, limit), next: idOf(last) } : { items, next: null };
 }
 
 function findCollection(connection: Connection, name: string): CollectionRow | undefined {
   return connection.get<CollectionRow>(`SELECT ${COLUMNS} FROM collections WHERE name = ? AND is_deleting = 0`, [name]);
 }
 
-function toRecord(row: CollectionRow): CollectionRecord {
+/** What a standby build has that no other has. */
+export type Standby = Pick<Extract<IndexVersion, { readonly kind: "standby" }>, "jobId" | "wasActive" | "keepUntilMs">;
+
+function toVersions(json: string): IndexVersion[] {
+  if (json === "[]") return [];
+  const rows = JSON.parse(json) as [number, IndexVersion["build"], string | null, string | null, number, number | null, Standby | null][];
+  return rows
+    .map(([version, build, jobId, through, isRepair, retiredAtMs, standby]): IndexVersion => {
+      if (standby !== null) return { kind: "standby", version, build, ...standby };
+      return jobId === null
+        ? { kind: "retired", version, build, retiredAtMs: retiredAtMs ?? 0 }
+        : { kind: "building", version, build, jobId, through, isRepair: isRepair === 1 };
+    })
+    .sort((a, b) => a.version - b.version);
+}
+
+export function toRecord(row: CollectionRow): CollectionRecord {
   return {
     name: row.name,
     settings: JSON.parse(row.settings) as CollectionSettings,
     attributes: JSON.parse(row.attributes) as AttributeSchema,
     version: row.version,
+    versions: toVersions(row.versions),
     indexVersion: row.index_version,
     documents: row.documents,
     chunks: row.chunks,

@@ -13,6 +13,8 @@ export interface ConnectionOptions {
   readonly busyTimeoutMs: number;
   /** Pages the file may grow to; 0: no limit but the disk's. */
   readonly maxPages: number;
+  /** For a caller that only reads: opening changes nothing in the file. (The driver knows an option for it and does not heed it.) @default false */
+  readonly isReadOnly?: boolean;
 }
 
 /** One synchronous connection to the database file. Everything that goes wrong in it comes out as a `KennelError`. */
@@ -23,7 +25,7 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     try {
       this.#database = new Database(options.path, { timeout: options.busyTimeoutMs });
-      this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+      if (!options.isReadOnly) this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
       this.#database.exec("PRAGMA cache_size = -16384; PRAGMA journal_size_limit = 67108864");
       if (options.maxPages > 0) this.#database.exec(`PRAGMA max_page_count = ${Math.trunc(options.maxPages)}`);
     } catch (thrown) {

@@ -1,6 +1,7 @@
 import type { Attributes, Filter } from "../../vector_store/filter.ts";
 import type { DocumentRecord, DocumentState, Page, ParentPassage, ParsedDocument } from "../document_store.ts";
-import { requireCollection, toPage } from "./collections.ts";
+import { type StoredChunk, toPage, toStoredChunk } from "../rules.ts";
+import { requireCollection } from "./collections.ts";
 import type { Connection } from "./connection.ts";
 import { filterToSql } from "./filter_sql.ts";
 import { leaveJob } from "./jobs.ts";
@@ -76,28 +77,12 @@ export function expiredDocuments(connection: Connection, collection: string, bef
     .map((row) => row.id);
 }
 
-/** What is kept of a chunk: its passage is cut from the document's text, and only what goes before it is stored. */
-export interface StoredChunk {
-  readonly ordinal: number;
-  readonly parentId: string | null;
-  readonly startOffset: number;
-  readonly endOffset: number;
-  readonly indexPrefix: string;
-}
-
 export type ChunkedDocument = Pick<ParsedDocument, "id" | "contentHash" | "title" | "text" | "parents"> & {
   readonly chunks: readonly StoredChunk[];
 };
 
 export function toChunkedDocument({ id, contentHash, title, text, parents, chunks }: ParsedDocument): ChunkedDocument {
-  const stored = chunks.map(({ ordinal, parentId, startOffset, endOffset, indexText, text: passage }) => ({
-    ordinal,
-    parentId,
-    startOffset,
-    endOffset,
-    indexPrefix: indexText.endsWith(passage) ? indexText.slice(0, indexText.length - passage.length) : indexText,
-  }));
-  return { id, contentHash, title, text, parents, chunks: stored };
+  return { id, contentHash, title, text, parents, chunks: chunks.map(toStoredChunk) };
 }
 
 export function putChunks(connection: Connection, collection: string, version: number, documents: readonly ChunkedDocument[]): void {

@@ -1,10 +1,8 @@
-import { kennelError } from "../../../runtime/errors.ts";
 import type { AttributeSchema, Attributes, AttributeType } from "../../vector_store/filter.ts";
-import type { DocumentSource, JobRecord, JobStatus, ParsedDocument, SourceDocument } from "../document_store.ts";
-import { mergeAttributes, requireCollection } from "./collections.ts";
+import type { DocumentSource, JobRecord, JobStatus, SourceDocument } from "../document_store.ts";
+import { countWithin, type IndexedDocument, leftUndone, MAX_FAILURES, mergeAttributes, noJob, stateOf } from "../rules.ts";
+import { requireCollection } from "./collections.ts";
 import type { Connection } from "./connection.ts";
-
-const MAX_FAILURES = 100;
 
 interface JobRow {
   readonly key: number;
@@ -21,6 +19,7 @@ interface JobRow {
   readonly chunks: number;
   readonly failures: string;
   readonly index_version: number | null;
+  readonly outcome: string | null;
   readonly created_at_ms: number;
   readonly started_at_ms: number | null;
   readonly finished_at_ms: number | null;
@@ -146,10 +145,13 @@ export function finishJob(connection: Connection, nowMs: number, jobId: string, 
   });
 }
 
-function endJob(connection: Connection, nowMs: number, job: JobRow, status: "completed" | "failed" | "cancelled"): void {
-  const failure =
-    status === "cancelled" ? "Its job was cancelled before the document was indexed" : "Its job ended before the document was indexed";
-  const left = connection.run("UPDATE documents SET state = 'failed', failure = ?, job = NULL WHERE job = ?", [failure, job.key]);
+export function endJob(connection: Connection, nowMs: number, job: JobRow, status: "completed" | "failed" | "cancelled"): void {
+  // The build of a reindex that has not come to its end was never active.
+  connection.run("UPDATE index_versions SET job = NULL, plan = NULL, retired_at_ms = 0 WHERE job = ?", [job.id]);
+  const left = connection.run("UPDATE documents SET state = 'failed', failure = ?, job = NULL WHERE job = ?", [
+    leftUndone(status),
+    job.key,
+  ]);
   connection.run(
     `UPDATE jobs SET status = ?, failed = failed + ?, finished_at_ms = ?,
        index_version = CASE WHEN ? = 'completed' THEN (SELECT index_version FROM collections WHERE key = ?) END WHERE key = ?`,
@@ -175,12 +177,11 @@ export function pendingDocuments(connection: Connection, jobId: string, limit: n
     "SELECT key, length(source) AS bytes FROM documents JOIN bodies ON document = key WHERE job = ? ORDER BY key LIMIT ?",
     [job.key, limit],
   );
-  let bytes = 0;
-  const beyond = sizes.findIndex((size, place) => {
-    bytes += size.bytes;
-    return place > 0 && bytes > maxBytes;
-  });
-  const last = (beyond < 0 ? sizes : sizes.slice(0, beyond)).at(-1);
+  const fitting = countWithin(
+    sizes.map((size) => size.bytes),
+    maxBytes,
+  );
+  const last = sizes[fitting - 1];
   if (last === undefined) return [];
   return connection
     .all<PendingRow>(
@@ -189,13 +190,6 @@ export function pendingDocuments(connection: Connection, jobId: string, limit: n
       [job.key, last.key],
     )
     .map(toSource);
-}
-
-/** All that marking a document as done needs of it. */
-export type IndexedDocument = Pick<ParsedDocument, "id" | "contentHash" | "failure"> & { readonly chunks: number };
-
-export function toIndexedDocument({ id, contentHash, failure, chunks }: ParsedDocument): IndexedDocument {
-  return { id, contentHash, failure, chunks: chunks.length };
 }
 
 export function markIndexed(
@@ -243,12 +237,7 @@ export function markIndexed(
   });
 }
 
-function stateOf(document: IndexedDocument): "indexed" | "skipped" | "failed" {
-  if (document.failure !== null) return "failed";
-  return document.chunks === 0 ? "skipped" : "indexed";
-}
-
-interface PendingRow {
+export interface PendingRow {
   readonly id: string;
   readonly title: string;
   readonly url: string;
@@ -277,7 +266,7 @@ function putBody(connection: Connection, key: number, document: SourceDocument):
   ]);
 }
 
-function toSource(row: PendingRow): SourceDocument {
+export function toSource(row: PendingRow): SourceDocument {
   const source: DocumentSource =
     row.kind === "text"
       ? { kind: "text", text: Buffer.from(row.source as ArrayBuffer).toString("utf8"), format: row.format as "text" | "markdown" | "html" }
@@ -302,9 +291,9 @@ function findJob(connection: Connection, jobId: string): JobRow | undefined {
   return connection.get<JobRow>(`${SELECT_JOBS} AND j.id = ?`, [jobId]);
 }
 
-function requireJob(connection: Connection, jobId: string): JobRow {
+export function requireJob(connection: Connection, jobId: string): JobRow {
   const row = findJob(connection, jobId);
-  if (row === undefined) throw kennelError("not_found", { message: "There is no such job", param: "id" });
+  if (row === undefined) throw noJob();
   return row;
 }
 
@@ -324,6 +313,7 @@ function toRecord(row: JobRow): JobRecord {
     },
     failures: JSON.parse(row.failures) as JobRecord["failures"],
     indexVersion: row.index_version,
+    outcome: row.outcome === null ? null : (JSON.parse(row.outcome) as JobRecord["outcome"]),
     createdAtMs: row.created_at_ms,
     startedAtMs: row.started_at_ms,
     finishedAtMs: row.finished_at_ms,

@@ -1,8 +1,11 @@
 import type { DocumentStore } from "../document_store.ts";
+import type { IndexedDocument } from "../rules.ts";
 import * as collections from "./collections.ts";
 import type { Connection } from "./connection.ts";
 import * as documents from "./documents.ts";
 import * as jobs from "./jobs.ts";
+import * as reindex from "./reindex.ts";
+import * as switching from "./switching.ts";
 
 type Operation = Exclude<keyof DocumentStore, "close">;
 type WithoutSignal<Parameters extends readonly unknown[]> = Parameters extends readonly [...infer Rest, AbortSignal] ? Rest : never;
@@ -10,7 +13,7 @@ type WithoutSignal<Parameters extends readonly unknown[]> = Parameters extends r
 /** Where less travels than the port is given. */
 interface Slimmer {
   readonly putChunks: readonly [collection: string, version: number, documents: readonly documents.ChunkedDocument[]];
-  readonly markIndexed: readonly [jobId: string, collection: string, documents: readonly jobs.IndexedDocument[]];
+  readonly markIndexed: readonly [jobId: string, collection: string, documents: readonly IndexedDocument[]];
 }
 
 export type Arguments<Name extends Operation> = Name extends keyof Slimmer ? Slimmer[Name] : WithoutSignal<Parameters<DocumentStore[Name]>>;
@@ -57,6 +60,17 @@ export const OPERATIONS: OperationTable = {
   pendingDocuments:      { write: false, run: (connection, _nowMs, id, limit, maxBytes) => jobs.pendingDocuments(connection, id, limit, maxBytes) },
   putChunks:             { write: true, run: (connection, _nowMs, name, version, parsed) => documents.putChunks(connection, name, version, parsed) },
   markIndexed:           { write: true, run: jobs.markIndexed },
+
+  beginReindex:          { write: true, run: reindex.beginReindex },
+  documentsToParse:      { write: false, run: (connection, _nowMs, name, page) => reindex.documentsToParse(connection, name, page) },
+  chunkedDocuments:      { write: false, run: (connection, _nowMs, name, version, page) => reindex.chunkedDocuments(connection, name, version, page) },
+  advanceReindex:        { write: true, run: (connection, _nowMs, id, progress) => reindex.advanceReindex(connection, id, progress) },
+  reindexPlan:           { write: false, run: (connection, _nowMs, id) => reindex.reindexPlan(connection, id) },
+  completeReindex:       { write: true, run: switching.completeReindex },
+  holdReindex:           { write: true, run: switching.holdReindex },
+  switchVersion:         { write: true, run: switching.switchVersion },
+  retireVersion:         { write: true, run: switching.retireVersion },
+  dropVersion:           { write: true, run: (connection, _nowMs, name, version) => reindex.dropVersion(connection, name, version) },
 
   getDocument:           { write: false, run: (connection, _nowMs, name, id) => documents.getDocument(connection, name, id) },
   listDocuments:         { write: false, run: (connection, _nowMs, name, page) => documents.listDocuments(connection, name, page) },

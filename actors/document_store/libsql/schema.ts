@@ -100,6 +100,27 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX parents_document ON parents (document, version);
   `,
+  // Builds beside the active one: one that is building has a job, a retired one the moment it was retired at.
+  `
+  CREATE TABLE index_versions (
+    collection INTEGER NOT NULL REFERENCES collections (key) ON DELETE CASCADE,
+    version INTEGER NOT NULL,
+    build TEXT NOT NULL,
+    job TEXT,
+    through TEXT,
+    is_repair INTEGER NOT NULL DEFAULT 0,
+    retired_at_ms INTEGER,
+    PRIMARY KEY (collection, version)
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX index_versions_job ON index_versions (job) WHERE job IS NOT NULL;
+  `,
+  // A complete build that is kept up beside the active one: JSON of what is known of it; and what is to become of one that is being made.
+  `
+  ALTER TABLE index_versions ADD COLUMN standby TEXT;
+  ALTER TABLE index_versions ADD COLUMN plan TEXT;
+  ALTER TABLE jobs ADD COLUMN outcome TEXT;
+  ALTER TABLE collections ADD COLUMN newest_version INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -13,12 +13,39 @@ export function vectorType(dimensions: number): FixedSizeList<Float32> {
 export const TEXT_LIST_TYPE = new arrow.List(new arrow.Field("item", new arrow.Utf8(), true));
 
 export function textColumn(values: readonly (string | null)[]): Data<Utf8> {
-  const encoder = new TextEncoder();
-  const parts = values.map((value) => encoder.encode(value ?? ""));
-  const valueOffsets = offsets(parts.map((part) => part.length));
-  const data = new Uint8Array(valueOffsets.at(-1) ?? 0);
-  for (const [place, part] of parts.entries()) data.set(part, valueOffsets[place]);
+  const { data, valueOffsets } = encodeTexts(values);
   return arrow.makeData({ type: new arrow.Utf8(), length: values.length, valueOffsets, data, ...validity(values) });
+}
+
+/** UTF-8 of all texts one after the other. One call encodes them all; where all are ASCII, their lengths are the bytes' already. */
+function encodeTexts(values: readonly (string | null)[]): { readonly data: Uint8Array; readonly valueOffsets: Int32Array } {
+  const encoder = new TextEncoder();
+  const data = encoder.encode(values.join("")); // null joins as nothing
+  const valueOffsets = offsets(values.map((value) => value?.length ?? 0));
+  if (valueOffsets.at(-1) === data.length) return { data, valueOffsets };
+  const measured = offsets(values.map((value) => (value === null ? 0 : utf8Length(value))));
+  if (measured.at(-1) === data.length) return { data, valueOffsets: measured };
+  // Two texts that were cut within a surrogate pair have become one character where they meet.
+  const parts = values.map((value) => encoder.encode(value ?? ""));
+  return { data: Buffer.concat(parts), valueOffsets: offsets(parts.map((part) => part.length)) };
+}
+
+/** Bytes of a text in UTF-8; half a surrogate pair counts as the replacement character that stands for it, 3 bytes. */
+function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let place = 0; place < text.length; place += 1) {
+    const unit = text.charCodeAt(place);
+    if (unit < 0x80) continue;
+    // Each half of a pair counts two of its four bytes.
+    bytes += unit < 0x800 || isHalfOfPair(text, place, unit) ? 1 : 2;
+  }
+  return bytes;
+}
+
+function isHalfOfPair(text: string, place: number, unit: number): boolean {
+  if (unit >= 0xd800 && unit < 0xdc00) return (text.charCodeAt(place + 1) & 0xfc00) === 0xdc00;
+  if (unit >= 0xdc00 && unit < 0xe000) return (text.charCodeAt(place - 1) & 0xfc00) === 0xd800;
+  return false;
 }
 
 export function integerColumn(values: readonly number[]): Data<Int32> {

@@ -1,4 +1,5 @@
 import type { Connection, Table } from "@lancedb/lancedb";
+import { Changes } from "../changes.ts";
 import type { IndexName } from "../vector_store.ts";
 import { readLayout, type TableLayout, tableName } from "./table_schema.ts";
 
@@ -29,7 +30,7 @@ export class TableCache {
   readonly #connection: Connection;
   readonly #maxOpen: number;
   readonly #entries = new Map<string, Entry>();
-  readonly #changes = new Map<string, Promise<void>>();
+  readonly #changes = new Changes();
 
   constructor(connection: Connection, maxOpen: number) {
     this.#connection = connection;
@@ -60,17 +61,8 @@ export class TableCache {
   }
 
   /** Runs `work` after every earlier change of this index has ended. T3 */
-  async alone<Result>(index: IndexName, work: () => Promise<Result>): Promise<Result> {
-    const name = tableName(index);
-    const before = this.#changes.get(name) ?? Promise.resolve();
-    const result = before.then(work);
-    const ended = result.then(ignore, ignore);
-    this.#changes.set(name, ended);
-    try {
-      return await result;
-    } finally {
-      if (this.#changes.get(name) === ended) this.#changes.delete(name);
-    }
+  alone<Result>(index: IndexName, work: () => Promise<Result>): Promise<Result> {
+    return this.#changes.alone(tableName(index), work);
   }
 
   /** Lets go of the index's table; who uses it goes on with it. */
@@ -87,7 +79,7 @@ export class TableCache {
 
   /** Waits for changes under way, then closes all tables. */
   async close(): Promise<void> {
-    await Promise.all(this.#changes.values());
+    await this.#changes.ended();
     for (const [name, entry] of this.#entries) this.#evict(name, entry);
   }
 
