@@ -4,7 +4,7 @@
 //   B3. At most `maxWaitingTexts` texts wait and `maxConcurrentCalls` calls are open; beyond the first, a caller is refused.
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { type KennelError, kennelError, toKennelError } from "../../runtime/errors.ts";
-import type { EmbeddingModel } from "./embedding.ts";
+import type { EmbeddingModel, Purpose } from "./embedding.ts";
 
 export interface BatchingOptions {
   /**
@@ -27,14 +27,17 @@ interface Item {
   call: AbortController | null;
 }
 
-type Purpose = "query" | "document";
+/** One bad text in a batch of 2,048 is found with 11; a model that refuses everything must not cost a call for each text. */
+const MAX_REFUSALS = 64;
 
 /** Joins the embeddings that concurrent callers ask for into calls of up to `model.maxBatch` texts. */
 export function batchEmbeddings(model: EmbeddingModel, options: BatchingOptions): EmbeddingModel {
   const batchers = { query: new Batcher(model, "query", options), document: new Batcher(model, "document", options) };
   return {
     name: model.name,
-    dimensions: model.dimensions,
+    get dimensions() {
+      return model.dimensions;
+    },
     maxBatch: model.maxBatch,
     embed: (texts, purpose, signal) => batchers[purpose].embed(texts, signal),
   };
@@ -51,6 +54,8 @@ class Batcher {
   #calls = 0;
   #timer: Timer | null = null;
   #isFlushQueued = false;
+  /** What waits has waited long enough, and goes as soon as a call may be opened. */
+  #isDue = false;
 
   constructor(model: EmbeddingModel, purpose: Purpose, options: BatchingOptions) {
     this.#model = model;
@@ -126,22 +131,26 @@ class Batcher {
 
   #schedule(): void {
     const { windowMs, clock } = this.#options;
-    if (windowMs === 0 || this.#waiting.size >= this.#model.maxBatch) {
-      if (this.#isFlushQueued) return;
-      this.#isFlushQueued = true;
-      queueMicrotask(() => {
-        this.#isFlushQueued = false;
+    if (windowMs > 0 && this.#timer === null && !this.#isDue && this.#waiting.size > 0) {
+      this.#timer = clock.setTimer(windowMs, () => {
+        this.#timer = null;
+        this.#isDue = true;
         this.#flush();
       });
-    } else if (this.#timer === null && this.#waiting.size > 0) {
-      this.#timer = clock.setTimer(windowMs, () => this.#flush());
     }
+    if (this.#isFlushQueued || (windowMs > 0 && this.#waiting.size < this.#model.maxBatch)) return;
+    this.#isFlushQueued = true;
+    queueMicrotask(() => {
+      this.#isFlushQueued = false;
+      if (windowMs === 0) this.#isDue = true;
+      this.#flush();
+    });
   }
 
+  /** Full batches go at once, the rest when it is due; as far as calls may be open. */
   #flush(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
-    while (this.#waiting.size > 0 && this.#calls < this.#options.maxConcurrentCalls) {
+    const isReady = () => this.#waiting.size >= (this.#isDue ? 1 : this.#model.maxBatch);
+    while (isReady() && this.#calls < this.#options.maxConcurrentCalls) {
       const batch = [...this.#waiting].slice(0, this.#model.maxBatch);
       const call = new AbortController();
       for (const item of batch) {
@@ -154,21 +163,28 @@ class Batcher {
         this.#flush();
       });
     }
+    if (this.#waiting.size > 0) return;
+    this.#isDue = false;
+    this.#timer?.cancel();
+    this.#timer = null;
   }
 
-  /** Settles every item of the batch; never rejects. */
-  async #send(batch: readonly Item[], signal: AbortSignal): Promise<void> {
+  /**
+   * Settles every item of the batch; never rejects.
+   * @param refusals how often the model may refuse a part of this batch before the rest is taken for refused, too
+   */
+  async #send(batch: readonly Item[], signal: AbortSignal, refusals = { left: MAX_REFUSALS }): Promise<void> {
     try {
       const texts = batch.map((item) => item.text);
       const vectors = await this.#model.embed(texts, this.#purpose, signal);
       for (const [at, item] of batch.entries()) item.resolve(vectors[at] ?? null);
     } catch (thrown) {
       const error = toKennelError(thrown);
-      if (error.code === "invalid_request" && batch.length > 1) {
+      if (error.code === "invalid_request" && batch.length > 1 && refusals.left-- > 0) {
         // One text that the model refuses must not fail the others: halve until it stands alone.
         const middle = batch.length >> 1;
-        await this.#send(batch.slice(0, middle), signal);
-        await this.#send(batch.slice(middle), signal);
+        await this.#send(batch.slice(0, middle), signal, refusals);
+        await this.#send(batch.slice(middle), signal, refusals);
         return;
       }
       for (const item of batch) item.reject(error);

@@ -1,9 +1,7 @@
 import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { kennelError } from "../../runtime/errors.ts";
-import type { EmbeddingModel } from "./embedding.ts";
-
-export type Purpose = "query" | "document";
+import type { CachedEmbeddingModel, EmbeddingModel, Purpose, Recall } from "./embedding.ts";
 
 /** Each purpose has its own room, so that an ingest never pushes out the queries that people repeat. */
 export interface EmbeddingCacheOptions {
@@ -51,14 +49,33 @@ export class EmbeddingCache {
     };
   }
 
-  /** The same model with this cache in front. The vectors it gives are shared: nobody may change them. */
-  wrap(model: EmbeddingModel): EmbeddingModel {
+  /**
+   * The same model with this cache in front. The vectors it gives are shared: nobody may change them.
+   * @param recall asks what is kept behind this cache
+   */
+  wrap(model: EmbeddingModel, recall: Recall = NOTHING_BEHIND): CachedEmbeddingModel {
     return {
       name: model.name,
-      dimensions: model.dimensions,
+      get dimensions() {
+        return model.dimensions;
+      },
       maxBatch: model.maxBatch,
       embed: (texts, purpose, signal) => this.#embed(model, texts, purpose, signal),
+      recall: (text, purpose, signal) => this.#recall(model.name, recall, text, purpose, signal),
     };
+  }
+
+  async #recall(model: string, behind: Recall, text: string, purpose: Purpose, signal: AbortSignal): Promise<Float32Array | null> {
+    const cache = this.#rooms[purpose];
+    const key = keyOf(model, text);
+    const known = cache?.get(key)?.vector ?? null;
+    if (known !== null) {
+      this.#hits++;
+      return known;
+    }
+    const vector = await behind(text, purpose, signal);
+    if (vector !== null) cache?.set(key, { vector });
+    return vector;
   }
 
   async #embed(
@@ -70,7 +87,7 @@ export class EmbeddingCache {
     if (signal.aborted) throw kennelError("cancelled", { cause: signal.reason });
     const cache = this.#rooms[purpose];
     if (cache === null) return model.embed(texts, purpose, signal);
-    const keys = texts.map((text) => `${model.name}\n${hash("sha256", text, "base64")}`);
+    const keys = texts.map((text) => keyOf(model.name, text));
     const found = new Map<string, Float32Array | null>();
     const missing = new Map<string, string>();
     for (const [at, key] of keys.entries()) {
@@ -90,6 +107,12 @@ export class EmbeddingCache {
     }
     return keys.map((key) => found.get(key) ?? null);
   }
+}
+
+const NOTHING_BEHIND: Recall = async () => null;
+
+function keyOf(model: string, text: string): string {
+  return `${model}\n${hash("sha256", text, "base64")}`;
 }
 
 function room(maxBytes: number): LRUCache<string, Entry> | null {

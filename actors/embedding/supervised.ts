@@ -8,7 +8,9 @@ export type EmbeddingModelFacts = Pick<EmbeddingModel, "name" | "dimensions" | "
 export function superviseEmbeddingModel(service: Service<EmbeddingModel>, facts: EmbeddingModelFacts, timeoutMs: number): EmbeddingModel {
   return {
     name: facts.name,
-    dimensions: facts.dimensions,
+    get dimensions() {
+      return facts.dimensions;
+    },
     maxBatch: facts.maxBatch,
     embed: (texts, purpose, signal) => service.call((model, within) => model.embed(texts, purpose, within), { timeoutMs, signal }),
   };
