@@ -28,6 +28,21 @@ interface WriteMessage extends Asks<true> {
   readonly write: IndexWrite;
 }
 
+/**
+ * To let go of what is held in memory. Answered true when nothing is held any more, false when a search came first or
+ * another one asks for the same.
+ */
+interface LeaveMessage extends Asks<boolean> {
+  readonly kind: "leave";
+  readonly isToSave: boolean;
+}
+
+/** An index in memory as it was made; `isSaved`: a snapshot holds all of it. */
+export interface MadeIndex {
+  readonly index: MemoryIndex;
+  readonly isSaved: boolean;
+}
+
 interface ProbeMessage extends Asks<true> {
   readonly kind: "probe";
 }
@@ -36,11 +51,14 @@ export type RetrieverMessage =
   | SearchMessage
   | RefreshMessage
   | WriteMessage
+  | LeaveMessage
   | ProbeMessage
   /** A piped search has ended. */
   | { readonly kind: "ended"; readonly ask: PendingAsk; readonly outcome: Outcome<unknown> }
   | { readonly kind: "build" }
-  | { readonly kind: "built"; readonly build: AbortController; readonly outcome: Outcome<MemoryIndex> }
+  | { readonly kind: "built"; readonly build: AbortController; readonly outcome: Outcome<MadeIndex> }
+  /** A piped write into this index has ended. */
+  | { readonly kind: "written"; readonly ask: PendingAsk | null; readonly index: MemoryIndex; readonly outcome: Outcome<void> }
   | { readonly kind: "save" }
   /** A merge, or a merge and a snapshot, has ended. */
-  | { readonly kind: "kept"; readonly outcome: Outcome<unknown> };
+  | { readonly kind: "kept"; readonly index: MemoryIndex; readonly isMerge: boolean; readonly outcome: Outcome<unknown> };

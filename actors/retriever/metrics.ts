@@ -6,7 +6,11 @@ export type RetrieverEvent =
   /** A note of use that had no room in the buffer. */
   | "use_dropped"
   /** A collection that could not be warmed at start. */
-  | "warm_failed";
+  | "warm_failed"
+  /** A query that was refused because its collection misses its deadlines. */
+  | "load_shed"
+  /** A question that was asked again after a start, so that caches are warm. */
+  | "query_replayed";
 
 /** What retrievers measure; telemetry fits its own metrics to it. */
 export interface RetrieverMetrics {

@@ -1,61 +1,31 @@
-import { unlessAborted } from "../../runtime/cancellation.ts";
-import type { Timer } from "../../runtime/clock.ts";
+import { cancellationOf } from "../../runtime/cancellation.ts";
 import { type KennelError, kennelError, neverReached, toKennelError } from "../../runtime/errors.ts";
-import type { ActorContext, Behavior, Outcome } from "../../supervisor/kernel/behavior.ts";
-import type { RetrievalIndex } from "./index/index.ts";
+import type { ActorContext, Behavior, Outcome, PendingAsk } from "../../supervisor/kernel/behavior.ts";
+import { answerSearch } from "./answer_search.ts";
 import type { MemoryIndex } from "./index/memory_index.ts";
 import type { IndexWrite, Residency } from "./index/residency.ts";
 import type { StoreIndex } from "./index/store_index.ts";
-import type { RetrieverMessage, SearchOutcome } from "./messages.ts";
-import { runPipeline } from "./pipeline/pipeline.ts";
-import type { PipelineParts, PreparedSearch } from "./pipeline/search_context.ts";
+import { LATE, type LoadedIndex, loadedOrBuilt, loadIndex, settled, within } from "./make_index.ts";
+import type { MadeIndex, RetrieverMessage } from "./messages.ts";
+import type { Comeback, RetrieverOptions, RetrieverState } from "./retriever_state.ts";
 
 // Invariants:
 //   R1. The failure of a service is the service's: it is answered as a value and does not count against the retriever,
 //       whose own breaker would otherwise stay open when the service is back.
 //   R2. Refreshes and writes overtake the searches that were asked after them, since they travel on the control lane, and
 //       keep their own order.
-//   R3. The state changes in `receive` only. A search over the store holds the index it began with; one over memory reads
-//       it within one turn.
-//   R4. Whatever befalls the index in memory, the store's index takes over: building, merging and saving never fail a query.
-
-export type RetrieverState =
-  /** The store answers every search. `isFinal`: until the collection is opened anew. */
-  | { readonly kind: "store"; readonly index: StoreIndex; readonly isFinal: boolean }
-  /** The store answers while the index in memory is made; `backlog` is what was written since that began. */
-  | {
-      readonly kind: "building";
-      readonly index: StoreIndex;
-      /** Ends this build, and tells its outcome from an earlier one's. */
-      readonly build: AbortController;
-      readonly backlog: readonly IndexWrite[];
-      readonly backlogRows: number;
-    }
-  /** Memory answers. `isKept`: a merge or a snapshot is under way; `isSaved`: a snapshot holds all there is. */
-  | {
-      readonly kind: "resident";
-      readonly index: MemoryIndex;
-      readonly isKept: boolean;
-      readonly isSaved: boolean;
-      readonly saveTimer: Timer | null;
-    };
-
-export interface RetrieverOptions {
-  /** Makes the store's index at the newest index version; opens nothing. */
-  readonly openStoreIndex: () => StoreIndex;
-  /** Null: the collection is not to be resident, and `storeReason` says why. */
-  readonly residency: Residency | null;
-  readonly storeReason: string;
-  readonly parts: PipelineParts;
-  /** Time that opening tables and a first search, or a snapshot, may take at start; what is slower is left for later. */
-  readonly warmLimitMs: number;
-  /** Told whenever another index answers, before the first search of it. */
-  readonly onIndex: (index: RetrievalIndex, reason: string | null) => void;
-  /** Told why a step towards a warm index failed; the retriever goes on without it. */
-  readonly onTrouble: (step: "warm" | "load" | "build" | "write" | "keep", error: KennelError) => void;
-}
+//   R3. The state changes in `receive` only; what is written into an index in memory is applied by piped work, slice by
+//       slice and in the order in which it came, so that searches go on between two slices. A search over the store holds
+//       the index it began with; one over memory reads it within one turn.
+//   R4. Whatever befalls the index in memory, the store's index takes over: loading, building, merging, saving and letting go
+//       never fail a query, and none waits for them but at a start, where a load that begins at once is waited for a little.
 
 type Context = ActorContext<RetrieverMessage>;
+
+const NEVER: Comeback = { kind: "never" };
+const MADE_ROOM = "the index in memory has made room for others";
+/** Pause before an index that found no place in line is tried again. */
+const TRY_AGAIN_MS = 1_000;
 
 /** The actor that answers for one collection on this node: it owns the index and runs queries side by side over it. */
 export function retriever(options: RetrieverOptions): Behavior<RetrieverState, RetrieverMessage> {
@@ -70,20 +40,24 @@ class Retriever implements Behavior<RetrieverState, RetrieverMessage> {
   }
 
   async start(context: Context): Promise<RetrieverState> {
-    const index = this.#options.openStoreIndex();
-    const loaded = await this.#atStart(context, "load", (signal) => this.#options.residency?.load(index.indexVersion, signal) ?? null);
-    if (loaded !== null) return this.#resident(loaded, true);
-    const state = this.#build(index, context);
-    // While memory is being filled the store answers, so its tables are opened in any case.
-    await this.#atStart(context, "warm", (signal) => index.warm(signal));
-    return state;
+    const { openStoreIndex, residency } = this.#options;
+    const index = openStoreIndex();
+    if (residency === null) return this.#warmed(index, this.#make(index, context), context);
+    const build = new AbortController();
+    const isLoadedNow = residency.canLoadNow;
+    const loading = this.#load(residency, index, AbortSignal.any([build.signal, context.stopping]));
+    const loaded = isLoadedNow ? await within(context, residency.limits.loadPatienceMs, loading) : LATE;
+    if (loaded !== LATE && loaded.ok && loaded.value !== null) return this.#resident(loaded.value, true);
+    const state = this.#make(index, context, build, loading);
+    // While others are loaded, places to start in are worth more than opened tables: whoever asks opens what it needs.
+    return loaded === LATE ? state : this.#warmed(index, state, context);
   }
 
   receive(state: RetrieverState, message: RetrieverMessage, context: Context): RetrieverState | Promise<RetrieverState> {
     switch (message.kind) {
       case "search":
-        search(state.index, message.search, this.#options.parts, context);
-        return state;
+        answerSearch(state.index, message.search, this.#options.parts, context);
+        return this.#searched(state, context);
       case "refresh":
         return this.#refresh(state, message.indexVersion, context);
       case "write":
@@ -96,13 +70,17 @@ class Retriever implements Behavior<RetrieverState, RetrieverMessage> {
         else message.ask.fail(message.outcome.error);
         return state;
       case "build":
-        return state.kind === "store" ? this.#build(state.index, context) : state;
+        return state.kind === "store" ? this.#make(state.index, context) : state;
       case "built":
         return this.#built(state, message, context);
+      case "written":
+        return this.#written(state, message, context);
       case "save":
         return this.#keep(state, context);
       case "kept":
-        return this.#kept(state, message.outcome, context);
+        return this.#kept(state, message, context);
+      case "leave":
+        return this.#leave(state, message.isToSave, context);
       default:
         return neverReached(message);
     }
@@ -116,49 +94,52 @@ class Retriever implements Behavior<RetrieverState, RetrieverMessage> {
     await state.index.close();
   }
 
-  /** A store or a snapshot that fails at start is no reason not to start (R1, R4). */
-  async #atStart<Value>(
-    context: Context,
-    step: "warm" | "load",
-    work: (signal: AbortSignal) => Promise<Value> | null,
-  ): Promise<Value | null> {
+  /** Opens the store's tables, since the store answers while memory is being filled. */
+  async #warmed(index: StoreIndex, state: RetrieverState, context: Context): Promise<RetrieverState> {
     const limit = new AbortController();
-    const timer = context.clock.setTimer(this.#options.warmLimitMs, () => limit.abort(kennelError("deadline_exceeded")));
-    const signal = AbortSignal.any([limit.signal, context.stopping]);
-    try {
-      const started = work(signal);
-      return started === null ? null : await unlessAborted(started, signal);
-    } catch (thrown) {
-      if (context.stopping.aborted) throw toKennelError(thrown);
-      // Without an index nothing was put into the collection yet.
-      if (toKennelError(thrown).code !== "not_found") this.#trouble(step, thrown);
-      return null;
-    } finally {
-      timer.cancel();
-    }
+    const warming = settled(index.warm(AbortSignal.any([limit.signal, context.stopping])));
+    const warmed = await within(context, this.#options.warmLimitMs, warming);
+    const late = kennelError("deadline_exceeded");
+    if (warmed === LATE) limit.abort(late);
+    if (context.stopping.aborted) throw cancellationOf(context.stopping);
+    const failure = warmed === LATE ? late : warmed.ok ? null : warmed.error;
+    // A store that fails is no reason not to start (R1), and without an index nothing was put into the collection yet.
+    if (failure !== null && failure.code !== "not_found") this.#trouble("warm", failure);
+    return state;
   }
 
-  #build(index: StoreIndex, context: Context): RetrieverState {
+  #load(residency: Residency, { indexVersion }: StoreIndex, signal: AbortSignal): Promise<LoadedIndex> {
+    return loadIndex(residency, indexVersion, signal, (error) => this.#trouble("load", error));
+  }
+
+  /** Begins to load the index in memory, or to build it where no snapshot is of use; the store answers meanwhile. */
+  #make(
+    index: StoreIndex,
+    context: Context,
+    build: AbortController = new AbortController(),
+    begun: Promise<LoadedIndex> | null = null,
+  ): RetrieverState {
     const { residency, storeReason } = this.#options;
-    if (residency === null) return this.#store(index, storeReason, true);
-    const { indexVersion } = index;
-    const build = new AbortController();
+    if (residency === null) return this.#store(index, storeReason, NEVER);
     context.pipe(
-      (signal) => residency.build(indexVersion, AbortSignal.any([signal, build.signal])),
+      (stopping) => {
+        const signal = AbortSignal.any([stopping, build.signal]);
+        return loadedOrBuilt(residency, index.indexVersion, begun ?? this.#load(residency, index, signal), signal);
+      },
       (outcome) => ({ kind: "built", build, outcome }),
     );
-    this.#options.onIndex(index, "the index in memory is being built");
+    this.#options.onIndex(index, "the index in memory is being loaded or built");
     return { kind: "building", index, build, backlog: [], backlogRows: 0 };
   }
 
-  #store(index: StoreIndex, reason: string, isFinal: boolean): RetrieverState {
+  #store(index: StoreIndex, reason: string, comeback: Comeback): RetrieverState {
     this.#options.onIndex(index, reason);
-    return { kind: "store", index, isFinal };
+    return { kind: "store", index, comeback };
   }
 
   #resident(index: MemoryIndex, isSaved: boolean): RetrieverState {
     this.#options.onIndex(index, null);
-    return { kind: "resident", index, isKept: false, isSaved, saveTimer: null };
+    return { kind: "resident", index, isKept: false, isSaved, saveTimer: null, leaving: null };
   }
 
   /** What was given up for lack of memory is not tried again before the collection is opened anew. */
@@ -170,25 +151,80 @@ class Retriever implements Behavior<RetrieverState, RetrieverMessage> {
       const timer = context.clock.setTimer(residency.limits.retryAfterMs, () => context.self.tell({ kind: "build" }, { lane: "control" }));
       context.stopping.addEventListener("abort", () => timer.cancel(), { once: true });
     }
-    return this.#store(index, `the index in memory failed: ${error.message}`, isFinal);
+    return this.#store(index, `the index in memory failed: ${error.message}`, isFinal ? NEVER : { kind: "after_pause" });
+  }
+
+  /** Too many indexes wait for what makes them; this one tries again when it is asked for. */
+  #waitForSearch(index: StoreIndex, { message }: KennelError, context: Context): RetrieverState {
+    const fromMs = context.clock.monotonicMs() + TRY_AGAIN_MS;
+    return this.#store(index, `too many indexes wait to be loaded into memory: ${message}`, { kind: "on_search", fromMs });
   }
 
   async #built(
     state: RetrieverState,
-    { build, outcome }: { readonly build: AbortController; readonly outcome: Outcome<MemoryIndex> },
+    { build, outcome }: { readonly build: AbortController; readonly outcome: Outcome<MadeIndex> },
     context: Context,
   ): Promise<RetrieverState> {
     const { residency } = this.#options;
     if (state.kind !== "building" || state.build !== build || residency === null) return state; // it was given up meanwhile
+    if (!outcome.ok && outcome.error.code === "overloaded") return this.#waitForSearch(state.index, outcome.error, context);
     if (!outcome.ok) return this.#giveUp("build", outcome.error, state.index, context);
-    try {
-      for (const write of state.backlog) await residency.write(outcome.value, write);
-    } catch (thrown) {
-      return this.#giveUp("build", thrown, state.index, context);
+    const { index, isSaved } = outcome.value;
+    if (state.backlog.length > 0) {
+      const { backlog } = state;
+      context.pipe<MadeIndex>(
+        async (signal) => {
+          for (const write of backlog) await residency.write(index, write, signal);
+          return { index, isSaved: false };
+        },
+        (caughtUp) => ({ kind: "built", build, outcome: caughtUp }),
+      );
+      return { ...state, backlog: [], backlogRows: 0 };
     }
-    outcome.value.refresh(state.index.indexVersion);
+    const isNewest = index.indexVersion === state.index.indexVersion;
+    index.refresh(state.index.indexVersion);
     await state.index.close();
-    return this.#saveLater(this.#resident(outcome.value, false), context);
+    const resident = this.#resident(index, isSaved && isNewest);
+    return isSaved && isNewest ? resident : this.#saveLater(resident, context);
+  }
+
+  #searched(state: RetrieverState, context: Context): RetrieverState {
+    if (state.kind === "store") {
+      const { comeback } = state;
+      return comeback.kind === "on_search" && context.clock.monotonicMs() >= comeback.fromMs ? this.#make(state.index, context) : state;
+    }
+    if (state.kind !== "resident" || state.leaving === null) return state;
+    state.leaving.reply(false); // it is wanted: another one may leave
+    return { ...state, leaving: null };
+  }
+
+  /** Lets go of what is held in memory, once it is saved where that is wanted; a search that comes before calls it off. */
+  #leave(state: RetrieverState, isToSave: boolean, context: Context): RetrieverState {
+    const ask = context.pendingAsk;
+    switch (state.kind) {
+      case "store":
+        ask?.reply(true);
+        return state;
+      case "building":
+        state.build.abort();
+        ask?.reply(true);
+        return this.#store(state.index, MADE_ROOM, NEVER);
+      case "resident": {
+        state.leaving?.reply(false);
+        const leaving = { ...state, leaving: ask };
+        if (!isToSave || ask === null || (state.isSaved && !state.isKept)) return this.#letGo(leaving);
+        return state.isKept ? leaving : this.#keep(leaving, context);
+      }
+      default:
+        return neverReached(state);
+    }
+  }
+
+  #letGo({ saveTimer, leaving }: Extract<RetrieverState, { kind: "resident" }>): RetrieverState {
+    saveTimer?.cancel();
+    const state = this.#store(this.#options.openStoreIndex(), MADE_ROOM, NEVER);
+    leaving?.reply(true);
+    return state;
   }
 
   #refresh(state: RetrieverState, indexVersion: number, context: Context): RetrieverState {
@@ -200,18 +236,22 @@ class Retriever implements Behavior<RetrieverState, RetrieverMessage> {
     return isNewer && state.kind === "resident" ? this.#saveLater({ ...state, isSaved: false }, context) : state;
   }
 
-  async #write(state: RetrieverState, write: IndexWrite, context: Context): Promise<RetrieverState> {
+  #write(state: RetrieverState, write: IndexWrite, context: Context): RetrieverState {
     const ask = context.pendingAsk;
-    const next = await this.#apply(state, write, context);
-    ask?.reply(true);
-    return next;
-  }
-
-  async #apply(state: RetrieverState, write: IndexWrite, context: Context): Promise<RetrieverState> {
     const { residency } = this.#options;
+    if (state.kind === "resident" && residency !== null) {
+      const { index } = state;
+      context.pipe<void>(
+        (signal) => residency.write(index, write, signal),
+        (outcome) => ({ kind: "written", ask, index, outcome }),
+        ask ?? undefined,
+      );
+      return state;
+    }
+    ask?.reply(true);
     switch (state.kind) {
       case "store":
-        return state.isFinal ? state : this.#build(state.index, context);
+        return state.comeback.kind === "after_pause" ? this.#make(state.index, context) : state;
       case "building": {
         const backlogRows = state.backlogRows + write.rows.length + write.documentIds.length;
         if (residency !== null && backlogRows <= residency.limits.maxBacklogRows) {
@@ -225,19 +265,32 @@ class Retriever implements Behavior<RetrieverState, RetrieverMessage> {
           context,
         );
       }
-      case "resident": {
-        try {
-          await residency?.write(state.index, write);
-        } catch (thrown) {
-          state.saveTimer?.cancel();
-          return this.#giveUp("write", thrown, this.#options.openStoreIndex(), context);
-        }
-        const written = { ...state, isSaved: false };
-        return state.index.resident.needsMerge ? this.#keep(written, context) : this.#saveLater(written, context);
-      }
+      case "resident":
+        return state;
       default:
         return neverReached(state);
     }
+  }
+
+  #written(
+    state: RetrieverState,
+    { ask, index, outcome }: { readonly ask: PendingAsk | null; readonly index: MemoryIndex; readonly outcome: Outcome<void> },
+    context: Context,
+  ): RetrieverState {
+    const next = this.#afterWrite(state, index, outcome, context);
+    ask?.reply(true); // the next search sees it: from memory, or from the store that has it anyway
+    return next;
+  }
+
+  #afterWrite(state: RetrieverState, index: MemoryIndex, outcome: Outcome<void>, context: Context): RetrieverState {
+    if (state.kind !== "resident" || state.index !== index) return state; // it was given up meanwhile
+    if (!outcome.ok) {
+      state.saveTimer?.cancel();
+      state.leaving?.reply(true);
+      return this.#giveUp("write", outcome.error, this.#options.openStoreIndex(), context);
+    }
+    const written = { ...state, isSaved: false };
+    return index.rows.needsMerge ? this.#keep(written, context) : this.#saveLater(written, context);
   }
 
   /** Merges where that is worth while, else saves a snapshot; one at a time. */
@@ -246,19 +299,25 @@ class Retriever implements Behavior<RetrieverState, RetrieverMessage> {
     if (state.kind !== "resident" || residency === null) return state;
     if (state.isKept) return this.#saveLater(state, context);
     const { index } = state;
-    const isMerge = index.resident.needsMerge;
+    const isMerge = index.rows.needsMerge && state.leaving === null; // saving merges, too
     context.pipe<unknown>(
       (signal) => (isMerge ? residency.merge(index, signal) : residency.save(index, signal)),
-      (outcome) => ({ kind: "kept", outcome }),
+      (outcome) => ({ kind: "kept", index, isMerge, outcome }),
     );
     // What is written from now on is not in this snapshot.
     return { ...state, isKept: true, isSaved: !isMerge };
   }
 
-  #kept(state: RetrieverState, outcome: Outcome<unknown>, context: Context): RetrieverState {
-    if (state.kind !== "resident") return state;
+  #kept(
+    state: RetrieverState,
+    { index, isMerge, outcome }: { readonly index: MemoryIndex; readonly isMerge: boolean; readonly outcome: Outcome<unknown> },
+    context: Context,
+  ): RetrieverState {
+    if (state.kind !== "resident" || state.index !== index) return state; // it was let go meanwhile
     if (!outcome.ok) this.#trouble("keep", outcome.error);
     const kept = { ...state, isKept: false, isSaved: state.isSaved && outcome.ok && outcome.value !== false };
+    // What was written meanwhile the store has as well, so it goes after one attempt to save it.
+    if (kept.leaving !== null) return isMerge && outcome.ok ? this.#keep(kept, context) : this.#letGo(kept);
     return kept.isSaved ? kept : this.#saveLater(kept, context);
   }
 
@@ -275,22 +334,4 @@ class Retriever implements Behavior<RetrieverState, RetrieverMessage> {
     this.#options.onTrouble(step, error);
     return error;
   }
-}
-
-function search(index: RetrievalIndex, prepared: PreparedSearch, parts: PipelineParts, context: Context): void {
-  const ask = context.pendingAsk;
-  if (ask === null) return;
-  context.pipe<SearchOutcome>(
-    async (signal) => {
-      try {
-        return { kind: "answered", answer: await runPipeline(parts, index, prepared, ask.deadlineMs, signal) };
-      } catch (thrown) {
-        const error = toKennelError(thrown);
-        if (error.code === "internal") throw error;
-        return { kind: "refused", error };
-      }
-    },
-    (outcome) => ({ kind: "ended", ask, outcome }),
-    ask,
-  );
 }

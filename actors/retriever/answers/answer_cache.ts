@@ -28,7 +28,7 @@ interface Entry {
   readonly storedAtMs: number;
 }
 
-/** What an entry costs beside its key and its hits: objects, timings, slots of the maps. */
+/** What an entry costs beside its key, its hits and the text that a bridge makes of them: objects, timings, slots of the maps. */
 const ENTRY_OVERHEAD_BYTES = 800;
 
 /** Finished answers of one node, least recently used out first. */
@@ -48,7 +48,7 @@ export class AnswerCache {
         ? null
         : new LRUCache({
             maxSize: options.maxBytes,
-            sizeCalculation: ({ answer }, key) => answer.hits.length + key.length * 2 + ENTRY_OVERHEAD_BYTES,
+            sizeCalculation: ({ answer }, key) => answer.hits.length * 2 + key.length * 2 + ENTRY_OVERHEAD_BYTES,
             dispose: ({ collection }, key) => this.#unlist(collection, key),
             noDisposeOnSet: true,
           });
@@ -69,13 +69,22 @@ export class AnswerCache {
 
   /** The answer of exactly this index version (A2). */
   find(key: string, indexVersion: number): EncodedAnswer | null {
+    const answer = this.findReady(key, indexVersion);
+    if (answer === null) this.#misses++;
+    return answer;
+  }
+
+  /** The same for who goes on to `find` without it: a miss is not counted here. */
+  findReady(key: string, indexVersion: number): EncodedAnswer | null {
     const entry = this.#living(key);
-    if (entry === null || entry.answer.rest.index_version !== indexVersion) {
-      this.#misses++;
-      return null;
-    }
+    if (entry === null || entry.answer.rest.index_version !== indexVersion) return null;
     this.#hits++;
     return entry.answer;
+  }
+
+  /** Whether `find` would find it; counts nothing. */
+  holds(key: string, indexVersion: number): boolean {
+    return this.#living(key)?.answer.rest.index_version === indexVersion;
   }
 
   /** The last answer of whatever index version, and its age in milliseconds (A3). */

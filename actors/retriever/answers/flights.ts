@@ -82,7 +82,8 @@ export class Flights<Result> {
         signal.removeEventListener("abort", onAbort);
         if (--flight.waiting > 0) return;
         if (this.#flights.get(key) === flight) this.#flights.delete(key);
-        flight.stop.abort(kennelError("cancelled"));
+        // Whether the last one had to go or was kept waiting too long makes a difference to the judgement of the one asked.
+        flight.stop.abort(signal.aborted ? cancellationOf(signal) : kennelError("cancelled"));
       };
       const onAbort = () => {
         reject(cancellationOf(signal));

@@ -1,11 +1,8 @@
 import type { Candidate } from "../../vector_store/vector_store.ts";
 
-/** Names a chunk within one search: its id where candidates come from a store, a row number where they come from memory. */
-export type ChunkKey = string | number;
-
-/** A candidate as an index hands it over. Its texts may be read lazily; `key` alone is read for each of them. */
+/** A candidate as an index hands it over; the key names its chunk within one search. */
 export interface IndexCandidate extends Candidate {
-  readonly key: ChunkKey;
+  readonly key: string;
 }
 
 /** What one branch brought up, as fusion takes it: best first, each chunk once, every score a number. */
@@ -14,9 +11,6 @@ export interface RankedList {
   /** Share of this list in the fused score, >= 0. */
   readonly weight: number;
 }
-
-/** Below 0 where the id of `a` comes first; an index may know that without reading ids. */
-export type CompareCandidates = (a: IndexCandidate, b: IndexCandidate) => number;
 
 export interface FusedChunk {
   readonly chunk: IndexCandidate;
@@ -37,7 +31,7 @@ export function cleanCandidates(candidates: readonly IndexCandidate[]): {
   readonly clean: readonly IndexCandidate[];
   readonly dropped: number;
 } {
-  const seen = new Set<ChunkKey>();
+  const seen = new Set<string>();
   let inOrder = true;
   let previous = Number.POSITIVE_INFINITY;
   for (const { key, score } of candidates) {
@@ -57,9 +51,8 @@ export function cleanCandidates(candidates: readonly IndexCandidate[]): {
 export function fuse(
   lists: readonly RankedList[],
   contribution: (list: RankedList, listIndex: number, rank: number, score: number) => number,
-  compare: CompareCandidates,
 ): readonly FusedChunk[] {
-  const chunks = new Map<ChunkKey, { chunk: IndexCandidate; fused: number; ranks: number[]; raw: number[] }>();
+  const chunks = new Map<string, { chunk: IndexCandidate; fused: number; ranks: number[]; raw: number[] }>();
   // In plan order, never in the order of completion: float addition is not associative, so near ties would flip.
   for (const [listIndex, list] of lists.entries()) {
     for (const [position, candidate] of list.candidates.entries()) {
@@ -75,9 +68,9 @@ export function fuse(
     }
   }
   // Falling score, equal scores by id, so that results can be reproduced.
-  return [...chunks.values()].sort((a, b) => b.fused - a.fused || compare(a.chunk, b.chunk));
+  return [...chunks.values()].sort((a, b) => b.fused - a.fused || compareIds(a.chunk, b.chunk));
 }
 
-export const compareIds: CompareCandidates = (a, b) => {
+function compareIds(a: IndexCandidate, b: IndexCandidate): number {
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
-};
+}

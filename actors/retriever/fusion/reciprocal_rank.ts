@@ -1,4 +1,4 @@
-import { type CompareCandidates, compareIds, type FusedChunk, fuse, type RankedList } from "./ranked.ts";
+import { type FusedChunk, fuse, type RankedList } from "./ranked.ts";
 
 /**
  * Reciprocal rank fusion: score(d) = sum over lists of weight / (k + rank of d), ranks from 1.
@@ -7,8 +7,8 @@ import { type CompareCandidates, compareIds, type FusedChunk, fuse, type RankedL
  * @param k damping, > 0; the paper uses 60
  * @returns best first, equal scores by id
  */
-export function reciprocalRankFusion(lists: readonly RankedList[], k = 60, compare: CompareCandidates = compareIds): readonly FusedChunk[] {
-  return fuse(lists, (list, _listIndex, rank) => list.weight / (k + rank), compare);
+export function reciprocalRankFusion(lists: readonly RankedList[], k = 60): readonly FusedChunk[] {
+  return fuse(lists, (list, _listIndex, rank) => list.weight / (k + rank));
 }
 
 /** The score of a chunk that is first in every list: what maps fused scores to 0..1. */

@@ -11,6 +11,12 @@ export interface ReadyPassage {
   readonly attributesAt: number;
 }
 
+/**
+ * What a chunk shows where parents are shown: its parent's text part, or `own`, the chunk's, where it has no parent or one
+ * of the same text; `unknown`: the document store has to be asked.
+ */
+export type ParentText = Uint8Array | "own" | "unknown";
+
 const encoder = new TextEncoder();
 
 export function readyPassage(chunk: StoredChunk): ReadyPassage {
@@ -25,6 +31,19 @@ export function readyPassage(chunk: StoredChunk): ReadyPassage {
   bytes.set(text, head.length);
   bytes.set(attributes, head.length + text.length);
   return { bytes, textAt: head.length, attributesAt: head.length + text.length };
+}
+
+const decoder = new TextDecoder();
+
+/** The text of a passage, read back out of its bytes. */
+export function textOf({ bytes, textAt, attributesAt }: ReadyPassage): string {
+  return (JSON.parse(`{${decoder.decode(bytes.subarray(textAt + 1, attributesAt))}}`) as { readonly text: string }).text;
+}
+
+/** Who a passage is, read back out of its bytes. */
+export function namesOf({ bytes, textAt }: ReadyPassage): { readonly id: string; readonly documentId: string } {
+  const head = JSON.parse(`${decoder.decode(bytes.slice(0, textAt))}}`) as { readonly id: string; readonly document_id: string };
+  return { id: head.id, documentId: head.document_id };
 }
 
 /** The text part alone: what a parent passage puts in place of its child's. */

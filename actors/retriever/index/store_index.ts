@@ -1,7 +1,8 @@
+import type { Clock } from "../../../runtime/clock.ts";
 import type { Candidate, IndexName, LexicalIndex, SearchOptions, VectorStore } from "../../vector_store/vector_store.ts";
-import { compareIds, type IndexCandidate } from "../fusion/ranked.ts";
+import type { IndexCandidate } from "../fusion/ranked.ts";
 import { ByteCache } from "./byte_cache.ts";
-import type { MaybePromise, RetrievalIndex } from "./index.ts";
+import type { CalledIndex, MaybePromise } from "./index.ts";
 import { type ReadyPassage, readyPassage } from "./passage.ts";
 
 export interface StoreIndexOptions {
@@ -13,19 +14,20 @@ export interface StoreIndexOptions {
   readonly indexVersion: number;
   /** Room for passages that were answers before; 0: each is fetched anew. */
   readonly maxPassageBytes: number;
+  /** Where rows are changed without anybody saying so, passages are kept this long at most. */
+  readonly passagesOfOthers?: { readonly maxAgeMs: number; readonly clock: Pick<Clock, "monotonicMs"> };
 }
 
 /**
  * The index as the stores hold it: every search is a call. What a write has changed is found by the next search, so taking
  * in a new index version means forgetting the passages of the old one.
  */
-export class StoreIndex implements RetrievalIndex {
+export class StoreIndex implements CalledIndex {
   readonly kind = "store";
-  readonly ageMs = 0;
-  readonly compare = compareIds;
   readonly #options: StoreIndexOptions;
   readonly #passages: ByteCache<ReadyPassage>;
   #indexVersion: number;
+  #clearedMs = 0;
 
   constructor(options: StoreIndexOptions) {
     this.#options = options;
@@ -44,13 +46,20 @@ export class StoreIndex implements RetrievalIndex {
   async warm(signal: AbortSignal): Promise<void> {
     const axis = new Float32Array(this.#options.dimensions);
     axis[0] = 1;
-    const found = await this.searchVector(axis, { limit: 1, filter: null, notBeforeMs: null }, signal);
+    const found = await this.searchVector(axis, { limit: 1, needed: null, filter: null, notBeforeMs: null }, signal);
     await this.passages(found, signal);
   }
 
   async searchVector(vector: Float32Array, options: SearchOptions, signal: AbortSignal): Promise<readonly IndexCandidate[]> {
     const { store, name } = this.#options;
-    return keyed(await store.searchVector(name, vector, options, signal));
+    this.#dropOld();
+    const { generation } = this.#passages;
+    const found = await store.searchVector(name, vector, options, signal);
+    for (const candidate of found) {
+      const isNew = "chunk" in candidate && this.#passages.get(candidate.id) === undefined;
+      if (isNew) this.#passages.put(candidate.id, readyPassage(candidate.chunk), generation);
+    }
+    return keyed(found);
   }
 
   async searchText(query: string, options: SearchOptions, signal: AbortSignal): Promise<readonly IndexCandidate[]> {
@@ -59,6 +68,7 @@ export class StoreIndex implements RetrievalIndex {
   }
 
   passages(candidates: readonly IndexCandidate[], signal: AbortSignal): MaybePromise<readonly (ReadyPassage | null)[]> {
+    this.#dropOld();
     const known = candidates.map(({ id }) => this.#passages.get(id) ?? null);
     const lacking = candidates.filter((_candidate, position) => known[position] === null).map(({ id }) => id);
     return lacking.length === 0 ? known : this.#fetch(candidates, known, lacking, signal);
@@ -71,6 +81,15 @@ export class StoreIndex implements RetrievalIndex {
   }
 
   async close(): Promise<void> {
+    this.#passages.clear();
+  }
+
+  #dropOld(): void {
+    const { passagesOfOthers } = this.#options;
+    if (passagesOfOthers === undefined) return;
+    const nowMs = passagesOfOthers.clock.monotonicMs();
+    if (nowMs - this.#clearedMs < passagesOfOthers.maxAgeMs) return;
+    this.#clearedMs = nowMs;
     this.#passages.clear();
   }
 

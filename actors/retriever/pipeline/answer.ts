@@ -1,5 +1,6 @@
 import type { ReadyPassage } from "../index/passage.ts";
 import type { Include } from "../search.ts";
+import { TailWriter } from "./hit_writer.ts";
 import type { RankedHit, Ranking } from "./refine.ts";
 
 /** A hit with all that its JSON is made of. */
@@ -10,35 +11,37 @@ export interface ReadyHit {
   readonly parentText: Uint8Array | null;
 }
 
-/** What stands of each hit. */
+/** What stands of each passage. */
 interface Parts {
   readonly text: boolean;
   readonly attributes: boolean;
-  readonly ranks: boolean;
-  readonly scores: boolean;
 }
 
 const [OPEN, COMMA, CLOSE] = [0x5b, 0x2c, 0x5d];
 
 /** Phase 6, answer: the JSON array of the hits, for the most part copied from ready bytes. */
-export function encodeHits(hits: readonly ReadyHit[], ranking: Ranking, include: readonly Include[]): Uint8Array {
-  const parts: Parts = {
-    text: include.includes("text"),
-    attributes: include.includes("attributes"),
-    ranks: include.includes("ranks"),
-    scores: include.includes("scores"),
-  };
-  const tails = hits.map(({ hit }) => hitTail(hit, ranking, parts));
+export function encodeHits(hits: readonly ReadyHit[], { scoreType, lists }: Ranking, include: readonly Include[]): Uint8Array {
+  const parts: Parts = { text: include.includes("text"), attributes: include.includes("attributes") };
+  const numbers = { ranks: include.includes("ranks"), scores: include.includes("scores") };
+  const tails = new TailWriter(hits.length, scoreType, lists, numbers);
+  const ends: number[] = [];
   let length = 2 + Math.max(0, hits.length - 1);
-  for (const [position, hit] of hits.entries()) length += passageLength(hit, parts) + (tails[position] as string).length;
-  const out = new Uint8Array(length);
+  for (const ready of hits) {
+    tails.write(ready.hit);
+    ends.push(tails.at);
+    length += passageLength(ready, parts);
+  }
+  const out = new Uint8Array(length + tails.at);
   let at = 0;
+  let from = 0;
   out[at++] = OPEN;
-  for (const [position, hit] of hits.entries()) {
+  for (let position = 0; position < hits.length; position++) {
     if (position > 0) out[at++] = COMMA;
-    at = copyPassage(hit, parts, out, at);
-    const tail = tails[position] as string;
-    for (let i = 0; i < tail.length; i++) out[at++] = tail.charCodeAt(i); // it is ASCII
+    at = copyPassage(hits[position] as ReadyHit, parts, out, at);
+    const end = ends[position] as number;
+    out.set(tails.bytes.subarray(from, end), at);
+    at += end - from;
+    from = end;
   }
   out[at] = CLOSE;
   return out;
@@ -70,25 +73,4 @@ function copyPassage(
     end += bytes.length - attributesAt;
   }
   return end;
-}
-
-/** From the score to the closing brace. */
-function hitTail({ score, fused }: RankedHit, { scoreType, branches }: Ranking, parts: Parts): string {
-  let ranks = "";
-  let scores = "";
-  for (const [list, branch] of branches.entries()) {
-    const rank = fused.ranks[list] ?? 0;
-    if (rank === 0) continue;
-    ranks += `${ranks === "" ? "" : ","}"${branch}":${rank}`;
-    scores += `"${branch}":${rounded(fused.raw[list] ?? 0)},`;
-  }
-  let tail = `,"score":${rounded(score)},"score_type":"${scoreType}"`;
-  if (parts.ranks) tail += `,"ranks":{${ranks}}`;
-  if (parts.scores) tail += `,"scores":{${scores}"fused":${rounded(fused.fused)}}`;
-  return `${tail}}`;
-}
-
-/** Six digits after the point: more than single precision knows, and it keeps the order. */
-function rounded(score: number): number {
-  return Math.round(score * 1_000_000) / 1_000_000;
 }

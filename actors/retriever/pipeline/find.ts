@@ -1,47 +1,35 @@
-import type { ReadyPassage } from "../index/passage.ts";
+import type { CalledIndex } from "../index/index.ts";
+import type { ParentText, ReadyPassage } from "../index/passage.ts";
 import { within } from "./deadline.ts";
+import { findRows } from "./find_rows.ts";
 import { type Ranking, refine } from "./refine.ts";
-import { embedQuery, retrieve, retrieveAtOnce } from "./retrieve.ts";
+import { retrieve } from "./retrieve.ts";
 import type { SearchContext } from "./search_context.ts";
 
 export interface Found {
   readonly ranking: Ranking;
   /** Of the ranking's hits, in their order; null: the chunk has gone meanwhile. */
   readonly passages: readonly (ReadyPassage | null)[];
+  /** What they show where parents are shown, in their order; null: the document store has to be asked. */
+  readonly parentTexts: readonly ParentText[] | null;
 }
 
 /** Phases 3 to 5: from the query to ranked hits and their passages. */
-export async function find(context: SearchContext): Promise<Found> {
-  return context.index.kind === "resident" ? findAtOnce(context) : findInStore(context);
+export function find(context: SearchContext): Promise<Found> {
+  const { index } = context;
+  return index.kind === "resident" ? findRows(context, index) : findInStore(context, index);
 }
 
-async function findInStore(context: SearchContext): Promise<Found> {
-  const ranking = ranked(context, await retrieve(context));
-  if (ranking.hits.length === 0) return { ranking, passages: [] };
+async function findInStore(context: SearchContext, index: CalledIndex): Promise<Found> {
+  const answers = await retrieve(context, index);
+  const rankingMs = context.parts.clock.monotonicMs();
+  const { ranking, chunks } = refine(context, answers);
+  context.took("fuse", rankingMs);
+  if (chunks.length === 0) return { ranking, passages: [], parentTexts: null };
   const startedMs = context.parts.clock.monotonicMs();
-  const chunks = ranking.hits.map(({ fused }) => fused.chunk);
   const passages = await within(context.parts.clock, context.deadline.remainingMs, context.signal, (signal) =>
-    context.index.passages(chunks, signal),
+    index.passages(chunks, signal),
   );
   context.took("fetch", startedMs);
-  return { ranking, passages };
-}
-
-/** What candidates of an index in memory stand for holds until it is written to: after the embedding there is no wait. */
-async function findAtOnce(context: SearchContext): Promise<Found> {
-  const embedded = await embedQuery(context);
-  const ranking = ranked(context, retrieveAtOnce(context, embedded));
-  const passages = context.index.passages(
-    ranking.hits.map(({ fused }) => fused.chunk),
-    context.signal,
-  );
-  if (passages instanceof Promise) throw new TypeError("An index that answers at once has made its caller wait");
-  return { ranking, passages };
-}
-
-function ranked(context: SearchContext, answers: Parameters<typeof refine>[1]): Ranking {
-  const startedMs = context.parts.clock.monotonicMs();
-  const ranking = refine(context, answers);
-  context.took("fuse", startedMs);
-  return ranking;
+  return { ranking, passages, parentTexts: null };
 }

@@ -1,59 +1,58 @@
-import { toKennelError } from "../../../runtime/errors.ts";
 import { readyText } from "../index/passage.ts";
 import type { ReadyHit } from "./answer.ts";
-import { within } from "./deadline.ts";
 import type { Found } from "./find.ts";
-import type { RankedHit } from "./refine.ts";
+import { runOptional } from "./optional_phase.ts";
 import type { SearchContext } from "./search_context.ts";
 
-/** Hits with what they show: their own passages, or their parents' where the strategy wants them. Who has gone meanwhile is left out. */
-export async function completeHits(context: SearchContext, { ranking: { hits }, passages }: Found): Promise<readonly ReadyHit[]> {
-  const texts = context.search.plan.groupBy === "parent" ? await fetchParents(context, hits) : null;
+/**
+ * Hits with what they show: their own passages, or their parents' where the strategy wants them. Who has gone meanwhile is
+ * left out. Waits for nothing but parents that the index does not hold.
+ */
+export async function completeHits(context: SearchContext, found: Found): Promise<readonly ReadyHit[]> {
+  const { hits } = found.ranking;
+  const lacking = context.search.plan.groupBy === "parent" ? lackingParents(found) : [];
+  const fetched = lacking.length === 0 ? null : await fetchParents(context, lacking);
   const ready: ReadyHit[] = [];
   for (const [position, hit] of hits.entries()) {
-    const passage = passages[position];
+    const passage = found.passages[position];
     if (passage === null || passage === undefined) continue;
-    const parentId = texts === null ? null : hit.fused.chunk.parentId;
-    ready.push({ hit, passage, parentText: parentId === null ? null : (texts?.get(parentId) ?? null) });
+    const known = found.parentTexts?.[position];
+    const parentText = known instanceof Uint8Array ? known : hit.parentId === null ? null : (fetched?.get(hit.parentId) ?? null);
+    ready.push({ hit, passage, parentText });
   }
   if (ready.length < hits.length) context.parts.metrics.count("passage_gone", hits.length - ready.length);
   return ready;
 }
 
+/** Parents that the hits show and the index does not hold. */
+function lackingParents({ ranking: { hits }, parentTexts }: Found): readonly string[] {
+  const lacking: string[] = [];
+  for (const [position, { parentId }] of hits.entries()) {
+    if (parentId !== null && (parentTexts === null || parentTexts[position] === "unknown")) lacking.push(parentId);
+  }
+  return lacking;
+}
+
 /**
- * Parents' texts by id. The one optional phase: it is left out when its usual duration does not fit into what remains, and
- * given up when it overruns its share; the children's own texts then stand, and the answer says so. Never rejects.
+ * Parents' texts by id, from the document store. An optional phase: without it the children's own texts stand. Never rejects.
  */
-async function fetchParents(context: SearchContext, hits: readonly RankedHit[]): Promise<ReadonlyMap<string, Uint8Array>> {
-  const { clock, times, limits, parentTexts, documents, collection, version } = context.parts;
+async function fetchParents(context: SearchContext, ids: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>> {
+  const { limits, parentTexts, documents, collection, version } = context.parts;
   const texts = new Map<string, Uint8Array>();
   const lacking: string[] = [];
-  for (const { fused } of hits) {
-    const id = fused.chunk.parentId;
-    if (id === null) continue;
+  for (const id of ids) {
     const known = parentTexts.get(id);
     if (known === undefined) lacking.push(id);
     else texts.set(id, known);
   }
   if (lacking.length === 0) return texts;
-  if ((times.p95("parents") ?? 0) > context.deadline.remainingMs) {
-    context.degrade("parents", "skipped_for_deadline", "document_store");
-    return texts;
-  }
-  const startedMs = clock.monotonicMs();
   const { generation } = parentTexts;
-  try {
-    const passages = await within(clock, context.deadline.share(limits.parentsShare), context.signal, (signal) =>
-      documents.getParents(collection, version, lacking, signal),
-    );
-    for (const { id, text } of passages) {
-      const ready = readyText(text);
-      texts.set(id, ready);
-      parentTexts.put(id, ready, generation);
-    }
-  } catch (thrown) {
-    context.degrade("parents", toKennelError(thrown).code, "document_store");
+  const phase = { name: "parents", role: "document_store", share: limits.parentsShare } as const;
+  const passages = await runOptional(context, phase, (signal) => documents.getParents(collection, version, lacking, signal));
+  for (const { id, text } of passages ?? []) {
+    const ready = readyText(text);
+    texts.set(id, ready);
+    parentTexts.put(id, ready, generation);
   }
-  context.took("parents", startedMs);
   return texts;
 }

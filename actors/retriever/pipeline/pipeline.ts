@@ -1,11 +1,18 @@
 import { kennelError } from "../../../runtime/errors.ts";
 import type { RetrievalIndex } from "../index/index.ts";
-import type { EncodedAnswer } from "../search.ts";
+import { finish, isRefined, refinementDepth, thin } from "../refinement/refinement.ts";
+import { type EncodedAnswer, PLAIN_STRATEGIES, type Strategy } from "../search.ts";
+import { modeAfter, rewrite } from "../strategies/rewrite.ts";
 import { encodeHits } from "./answer.ts";
 import { Deadline } from "./deadline.ts";
 import { find } from "./find.ts";
+import { explainPlanner } from "./optional_phase.ts";
 import { completeHits } from "./parents.ts";
+import { rerank, rerankDepth } from "./rerank.ts";
 import { type PipelineParts, type PreparedSearch, SearchContext } from "./search_context.ts";
+
+/** Strategies that have nothing written. */
+const PLAIN: ReadonlySet<Strategy> = new Set(PLAIN_STRATEGIES);
 
 export interface PipelineAnswer {
   readonly answer: EncodedAnswer;
@@ -26,21 +33,33 @@ export async function runPipeline(
   signal: AbortSignal,
 ): Promise<PipelineAnswer> {
   const { clock } = parts;
-  const { request, plan, mode } = search;
-  const context = new SearchContext(parts, index, search, new Deadline(clock, deadlineMs), signal);
-  const { indexVersion, kind, ageMs } = index;
-  if (request.vector !== null && request.vector.length !== parts.model.dimensions) {
+  const { request, plan } = search;
+  if (request.rerank && parts.reranker === null) {
+    throw kennelError("invalid_request", { message: "This node has no reranker; leave rerank out", param: "rerank" });
+  }
+  const wanted = isRefined(request) ? { ...request, topK: refinementDepth(request) } : request;
+  const asked = request.rerank ? { ...wanted, topK: rerankDepth(wanted) } : wanted;
+  const first = asked === request ? search : { ...search, request: asked };
+  const context = new SearchContext(parts, index, first, new Deadline(clock, deadlineMs), signal);
+  const { indexVersion, kind } = index;
+  const dimensions = parts.adoptedDimensions ?? parts.model.dimensions;
+  if (request.vector !== null && request.vector.length !== dimensions) {
     throw kennelError("invalid_request", {
-      message: `Vector has ${request.vector.length} components, the collection's vectors have ${parts.model.dimensions}`,
+      message: `Vector has ${request.vector.length} components, the collection's vectors have ${dimensions}`,
       param: "vector",
     });
   }
   context.took("queue", search.receivedMs);
+  explainPlanner(context);
 
+  if (!PLAIN.has(request.strategy)) await rewrite(context);
   const found = await find(context);
-  const hits = await completeHits(context, found);
+  const ranked = request.rerank ? await rerank(context, found, wanted) : found;
+  const hits = isRefined(request)
+    ? finish(await completeHits(context, thin(context, ranked, request)), request)
+    : await completeHits(context, ranked);
   const startedMs = clock.monotonicMs();
-  const encoded = encodeHits(hits, found.ranking, request.include);
+  const encoded = encodeHits(hits, ranked.ranking, request.include);
   context.took("encode", startedMs);
   context.took("total", search.receivedMs);
 
@@ -48,12 +67,12 @@ export async function runPipeline(
     answer: {
       hits: encoded,
       rest: {
-        mode,
+        mode: modeAfter(context),
         degradations: [...plan.degradations, ...context.failures],
         timings_ms: rounded(context.timings),
         cache: "miss",
         index_version: indexVersion,
-        freshness: { index: kind, age_ms: ageMs },
+        freshness: { index: kind, age_ms: parts.ageMs() },
         ...(request.explain ? { explain: context.explain } : {}),
       },
     },

@@ -2,6 +2,7 @@ import { kennelError } from "../../../runtime/errors.ts";
 import type { ModeView } from "../../coordinator/modes.ts";
 import type { FusionSettings } from "../../document_store/document_store.ts";
 import type { Degradation, ScoreType, SearchRequest } from "../search.ts";
+import { branchesOf, partsOf, rewritingOf } from "../strategies/legs.ts";
 
 export type BranchName = "vector" | "bm25";
 
@@ -42,10 +43,19 @@ export function planSearch(request: SearchRequest, fusion: FusionSettings, mode:
     wanted,
     fallback: planned.length > 0 ? (others[0] ?? null) : null,
     fusion: wanted.length > 1 ? fusion : null,
-    groupBy: request.strategy === "parent_document" ? "parent" : request.groupBy === "document" ? "document" : "chunk",
-    expectedScore: wanted.length > 1 ? fusion.type : ownScore(wanted[0] ?? "bm25"),
-    degradations: mode.degradations.filter(({ stage }) => concerns(stage, request, wanted)),
+    groupBy: showsParents(request) ? "parent" : request.groupBy === "document" ? "document" : "chunk",
+    expectedScore: request.rerank ? "rerank" : wanted.length > 1 ? fusion.type : ownScore(wanted[0] ?? "bm25"),
+    degradations: degradationsFor(request, mode.degradations, wanted),
   };
+}
+
+/** Of what has failed, what takes something from the answer to this request. Throws as `planSearch` does. */
+export function degradationsFor(
+  request: SearchRequest,
+  failed: readonly Degradation[],
+  wanted: readonly BranchName[] = wantedBranches(request),
+): readonly Degradation[] {
+  return failed.filter(({ stage }) => concerns(stage, request, wanted));
 }
 
 /** The score a branch ranks by when it stands alone. */
@@ -68,7 +78,12 @@ export function refuseDegraded(degradations: readonly Degradation[], isAllowed: 
   throw kennelError("degraded", { message: `A full answer is not available: ${parts}; allow_degraded is false` });
 }
 
-function wantedBranches({ strategy, query, vector }: SearchRequest): readonly BranchName[] {
+function showsParents(request: SearchRequest): boolean {
+  return partsOf(request).some(({ strategy }) => strategy === "parent_document");
+}
+
+function wantedBranches(request: SearchRequest): readonly BranchName[] {
+  const { strategy, query, vector } = request;
   if (query === null && vector === null)
     throw kennelError("invalid_request", { message: "Either query or vector is needed", param: "query" });
   if (strategy === "bm25") {
@@ -76,7 +91,14 @@ function wantedBranches({ strategy, query, vector }: SearchRequest): readonly Br
     return ["bm25"];
   }
   // A vector without words has no lexical side, whatever the strategy.
-  return strategy === "vector" || query === null ? ["vector"] : ["vector", "bm25"];
+  if (query === null) return ["vector"];
+  const parts = partsOf(request);
+  return (["vector", "bm25"] as const).filter((branch) => parts.some((part) => branchesOf(part.strategy).includes(branch)));
+}
+
+function writes(request: SearchRequest): boolean {
+  const { subQueries, hypothetical } = rewritingOf(request);
+  return subQueries || hypothetical;
 }
 
 function concerns(stage: string, request: SearchRequest, wanted: readonly BranchName[]): boolean {
@@ -87,7 +109,11 @@ function concerns(stage: string, request: SearchRequest, wanted: readonly Branch
     case "bm25":
       return wanted.includes(stage);
     case "parents":
-      return request.strategy === "parent_document";
+      return showsParents(request);
+    case "rewrite":
+      return writes(request);
+    case "rerank":
+      return request.rerank;
     default:
       return false;
   }

@@ -2,14 +2,15 @@ import { type KennelError, kennelError, toKennelError } from "../../../runtime/e
 import type { Role } from "../../coordinator/modes.ts";
 import type { SearchOptions } from "../../vector_store/vector_store.ts";
 import { cleanCandidates, type IndexCandidate } from "../fusion/ranked.ts";
-import type { MaybePromise } from "../index/index.ts";
+import type { CalledIndex, MaybePromise } from "../index/index.ts";
+import { type Leg, standInLeg } from "../strategies/legs.ts";
 import { TimeLimit, within } from "./deadline.ts";
 import type { BranchName } from "./plan.ts";
 import type { SearchContext } from "./search_context.ts";
 
-/** What a branch brought up, cleaned. */
+/** What a leg brought up, cleaned. */
 export interface BranchAnswer {
-  readonly branch: BranchName;
+  readonly leg: Leg;
   readonly candidates: readonly IndexCandidate[];
   /** The model knows no word of the query, so it has no neighbours. */
   readonly isBlank: boolean;
@@ -18,37 +19,28 @@ export interface BranchAnswer {
 /** What became of the query's text in the model: a vector, or null where it knows no word of it. */
 export type Embedded = { readonly ok: true; readonly vector: Float32Array | null } | { readonly ok: false; readonly error: KennelError };
 
-const ROLE_OF: Readonly<Record<BranchName | "embed", Role>> = { embed: "embedding", vector: "vector_store", bm25: "lexical_index" };
+/** Whose part a stage is. */
+export const ROLE_OF: Readonly<Record<BranchName | "embed", Role>> = { embed: "embedding", vector: "vector_store", bm25: "lexical_index" };
 
 /**
- * Phases 3 and 4, embed and retrieve: runs the planned branches side by side, each from the query to clean candidates. A
- * branch that fails is reported and not fatal.
+ * Phases 3 and 4, embed and retrieve: runs the legs side by side, each from the query to clean candidates. A
+ * leg that fails is reported and not fatal.
  * @returns the answers in plan order, at least one
- * @throws KennelError the first branch's error when none has answered, nor the one that could stand in
+ * @throws KennelError the first leg's error when none has searched: none has answered, nor the one that could stand in, or only
+ *   such as have nothing to search by
  */
-export async function retrieve(context: SearchContext): Promise<readonly BranchAnswer[]> {
-  const runs = context.search.plan.branches.map((branch) => new BranchRun(context, branch, null));
+export async function retrieve(context: SearchContext, index: CalledIndex): Promise<readonly BranchAnswer[]> {
+  const runs = context.legs.map((leg) => new BranchRun(context, index, leg));
   const answers = await settle(context, runs);
-  const standIn = standInFor(context, answers, null);
+  const standIn = standInFor(context, index, answers);
   if (standIn === null) return atLeastOne(answers, runs);
   const stood = await settle(context, [standIn]);
   return atLeastOne(stood.length > 0 ? stood : answers, [...runs, standIn]);
 }
 
-/** The same over an index that answers at once, when the query's text has been embedded: within one turn. */
-export function retrieveAtOnce(context: SearchContext, embedded: Embedded | null): readonly BranchAnswer[] {
-  const runs = context.search.plan.branches.map((branch) => new BranchRun(context, branch, embedded));
-  const answers = present(runs.map((run) => run.startAtOnce()));
-  const standIn = standInFor(context, answers, embedded);
-  if (standIn === null) return atLeastOne(answers, runs);
-  const stood = present([standIn.startAtOnce()]);
-  return atLeastOne(stood.length > 0 ? stood : answers, [...runs, standIn]);
-}
-
-/** Phase 3 alone. Null: the plan needs no embedding. Never rejects. */
+/** Phase 3 alone, for an index that answers at once. Null: no leg waits for it. Never rejects. */
 export async function embedQuery(context: SearchContext): Promise<Embedded | null> {
-  const { plan, request } = context.search;
-  if (request.vector !== null || !plan.branches.includes("vector")) return null;
+  if (!context.legs.some(({ branch, embedded }) => branch === "vector" && embedded === null)) return null;
   try {
     return { ok: true, vector: await embed(context, context.signal) };
   } catch (thrown) {
@@ -67,51 +59,57 @@ async function embed({ parts, deadline, search, took }: SearchContext, signal: A
 }
 
 /** Without a known word the words themselves are all there is to search by; without an answer anything is better. */
-function standInFor(context: SearchContext, answers: readonly BranchAnswer[], embedded: Embedded | null): BranchRun | null {
+function standInFor(context: SearchContext, index: CalledIndex, answers: readonly BranchAnswer[]): BranchRun | null {
   const { fallback } = context.search.plan;
-  return fallback !== null && answers.every(({ isBlank }) => isBlank) ? new BranchRun(context, fallback, embedded) : null;
+  return fallback !== null && answers.every(({ isBlank }) => isBlank)
+    ? new BranchRun(context, index, standInLeg(context.search.request, fallback))
+    : null;
 }
 
 function atLeastOne(answers: readonly BranchAnswer[], runs: readonly BranchRun[]): readonly BranchAnswer[] {
-  if (answers.length > 0) return answers;
-  throw runs.find(({ error }) => error !== null)?.error ?? kennelError("unavailable");
+  if (answers.some(({ isBlank }) => !isBlank)) return answers;
+  const failed = runs.find(({ error }) => error !== null);
+  if (failed === undefined && answers.length > 0) return answers;
+  throw failed?.error ?? kennelError("unavailable"); // an outage is never an empty list
 }
 
 function present(answers: readonly (BranchAnswer | null)[]): readonly BranchAnswer[] {
   return answers.filter((answer) => answer !== null);
 }
 
-/** Waits for the branches. As soon as one has answered, the others' time is cut to what they usually need. */
+/** Waits for the branches. As soon as one has found something, the others' time is cut to what they usually need. */
 async function settle(context: SearchContext, runs: readonly BranchRun[]): Promise<readonly BranchAnswer[]> {
   const started = runs.map((run) => run.start());
   const hurryOthers = (answer: BranchAnswer | null): BranchAnswer | null => {
-    if (answer !== null) for (const run of runs) if (run.branch !== answer.branch) run.hurry(patienceMs(context, run.branch));
+    if (answer !== null && answer.candidates.length > 0)
+      for (const run of runs) if (run.leg !== answer.leg) run.hurry(patienceMs(context, run.leg.branch));
     return answer;
   };
   return present(await Promise.all(started.map(async (answer) => hurryOthers(await answer))));
 }
 
-function patienceMs({ parts: { times, limits } }: SearchContext, branch: BranchName): number {
+/** How long a branch may keep another one's answer waiting, which is to be on time. */
+function patienceMs({ parts: { times, limits }, deadline }: SearchContext, branch: BranchName): number {
   const usualMs = (times.p95(branch) ?? 0) + (branch === "vector" ? (times.p95("embed") ?? 0) : 0);
-  return Math.max(limits.minStragglerMs, usualMs * limits.stragglerFactor);
+  const afterMs = (times.p95("fuse") ?? 0) + (times.p95("fetch") ?? 0) + (times.p95("encode") ?? 0);
+  return Math.max(0, Math.min(Math.max(limits.minStragglerMs, usualMs * limits.stragglerFactor), deadline.remainingMs - afterMs));
 }
 
-/** One branch of one query. */
+/** One leg of one query. */
 class BranchRun {
-  readonly branch: BranchName;
+  readonly leg: Leg;
   readonly #context: SearchContext;
-  /** The query's text was embedded before; null: the branch sees to it. */
-  readonly #embedded: Embedded | null;
+  readonly #index: CalledIndex;
   #limit: TimeLimit | null = null;
   #stage: BranchName | "embed";
   #isEnded = false;
   error: KennelError | null = null;
 
-  constructor(context: SearchContext, branch: BranchName, embedded: Embedded | null) {
-    this.branch = branch;
+  constructor(context: SearchContext, index: CalledIndex, leg: Leg) {
+    this.leg = leg;
     this.#context = context;
-    this.#embedded = embedded;
-    this.#stage = branch;
+    this.#index = index;
+    this.#stage = leg.branch;
   }
 
   /** Null: it failed; `error` and the context know why. */
@@ -130,30 +128,18 @@ class BranchRun {
     }
   }
 
-  startAtOnce(): BranchAnswer | null {
-    try {
-      const found = this.#find(this.#context.signal);
-      if (found instanceof Promise) throw new TypeError("An index that answers at once has made its caller wait");
-      return this.#answer(found);
-    } catch (thrown) {
-      return this.#fail(thrown);
-    }
-  }
-
   hurry(limitMs: number): void {
     if (!this.#isEnded) this.#limit?.shorten(limitMs);
   }
 
   /** Null: the model knows no word of the query. */
   #find(signal: AbortSignal): MaybePromise<readonly IndexCandidate[] | null> {
-    const { index, search } = this.#context;
-    if (this.branch === "bm25") return this.#timed(() => index.searchText(search.request.query ?? "", this.#options(), signal));
-    if (search.request.vector !== null) return this.#near(search.request.vector, signal);
-    if (this.#embedded === null) return this.#embedAndFind(signal);
+    const { branch, text, embedded } = this.leg;
+    if (branch === "bm25") return this.#timed(() => this.#index.searchText(text, this.#options(), signal));
+    if (embedded === null) return this.#embedAndFind(signal);
+    if (embedded.ok) return embedded.vector === null ? null : this.#near(embedded.vector, signal);
     this.#stage = "embed";
-    if (!this.#embedded.ok) throw this.#embedded.error;
-    this.#stage = "vector";
-    return this.#embedded.vector === null ? null : this.#near(this.#embedded.vector, signal);
+    throw embedded.error;
   }
 
   async #embedAndFind(signal: AbortSignal): Promise<readonly IndexCandidate[] | null> {
@@ -164,13 +150,13 @@ class BranchRun {
   }
 
   #near(vector: Float32Array, signal: AbortSignal): MaybePromise<readonly IndexCandidate[]> {
-    return this.#timed(() => this.#context.index.searchVector(vector, this.#options(), signal));
+    return this.#timed(() => this.#index.searchVector(vector, this.#options(), signal));
   }
 
   #timed(work: () => MaybePromise<readonly IndexCandidate[]>): MaybePromise<readonly IndexCandidate[]> {
     const startedMs = this.#context.parts.clock.monotonicMs();
     const done = (found: readonly IndexCandidate[]) => {
-      this.#context.took(this.branch, startedMs);
+      this.#context.took(this.leg.branch, startedMs);
       return found;
     };
     const found = work();
@@ -178,18 +164,21 @@ class BranchRun {
   }
 
   #options(): SearchOptions {
-    const { request, notBeforeMs } = this.#context.search;
-    return { limit: Math.max(request.candidateK, request.topK), filter: request.filter, notBeforeMs };
+    const { request, plan, notBeforeMs } = this.#context.search;
+    const { legs } = this.#context;
+    // Of a list that is neither fused with another nor thinned by groups, the hits are the first ones.
+    const isWhole = legs.length === 1 && plan.groupBy === "chunk";
+    const limit = Math.max(request.candidateK, request.topK);
+    return { limit, needed: isWhole ? request.topK : null, filter: request.filter, notBeforeMs };
   }
 
   #answer(found: readonly IndexCandidate[] | null): BranchAnswer {
     this.#isEnded = true;
-    const { index, parts, search, explain } = this.#context;
-    // Our own index's lists are what they should be; a store's may be anything.
-    const { clean, dropped } = index.kind === "resident" ? { clean: found ?? [], dropped: 0 } : cleanCandidates(found ?? []);
+    const { parts, search, explain } = this.#context;
+    const { clean, dropped } = cleanCandidates(found ?? []);
     if (dropped > 0) parts.metrics.count("candidate_dropped", dropped);
-    if (search.request.explain) explain[this.branch] = { candidates: clean.length, dropped };
-    return { branch: this.branch, candidates: clean, isBlank: found === null };
+    if (search.request.explain) explain[this.leg.name] = { candidates: clean.length, dropped };
+    return { leg: this.leg, candidates: clean, isBlank: found === null };
   }
 
   #fail(thrown: unknown): BranchAnswer | null {

@@ -3,10 +3,13 @@ import type { KennelError } from "../../../runtime/errors.ts";
 import type { Modes, Role } from "../../coordinator/modes.ts";
 import type { DocumentStore } from "../../document_store/document_store.ts";
 import type { EmbeddingModel } from "../../embedding/embedding.ts";
+import type { LanguageModel } from "../../language_model/language_model.ts";
+import type { Reranker } from "../../reranker/reranker.ts";
 import type { ByteCache } from "../index/byte_cache.ts";
 import type { RetrievalIndex } from "../index/index.ts";
 import type { RetrieverMetrics } from "../metrics.ts";
 import type { Degradation, Mode, SearchRequest } from "../search.ts";
+import { type Leg, legsOf, NOTHING_WRITTEN } from "../strategies/legs.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Phase, PhaseTimes } from "./phase_times.ts";
 import type { SearchPlan } from "./plan.ts";
@@ -23,6 +26,8 @@ export interface PreparedSearch {
   readonly receivedMs: number;
   /** The collection holds no chunk, so an index that does not exist yet is an empty one. */
   readonly isEmpty: boolean;
+  /** The collection misses its deadlines, so that what an answer can do without is left out. */
+  readonly isShedding: boolean;
 }
 
 /** How patient a query is with what hangs. */
@@ -33,6 +38,12 @@ export interface PipelineLimits {
   readonly retrieveShare: number;
   /** Share of the remaining deadline that fetching parents may take. */
   readonly parentsShare: number;
+  /** Share of the remaining deadline that a language model may take to write further questions. */
+  readonly rewriteShare: number;
+  /** Share of the remaining deadline that ranking anew may take. */
+  readonly rerankShare: number;
+  /** Learned chance of ending in time (0..1) below which an optional phase is left out. */
+  readonly minPhaseChance: number;
   /** Once one branch has answered, the others get this many times their learned p95 from the query's start … */
   readonly stragglerFactor: number;
   /** … and at least this. */
@@ -43,10 +54,18 @@ export interface PipelineLimits {
 export interface PipelineParts {
   readonly clock: Clock;
   readonly model: EmbeddingModel;
+  /** Components of the collection's vectors, where they need not be those of its model. */
+  readonly adoptedDimensions?: number;
+  /** Null: this node has none. */
+  readonly reranker: Reranker | null;
+  /** Null: this node has none. */
+  readonly languageModel: LanguageModel | null;
   readonly documents: Pick<DocumentStore, "getParents">;
   readonly modes: Pick<Modes, "serviceOf">;
   readonly metrics: RetrieverMetrics;
   readonly times: PhaseTimes;
+  /** How long it is not known that the index is level with its store, in ms; 0: it is. */
+  readonly ageMs: () => number;
   readonly limits: PipelineLimits;
   /** The collection and the build that is searched, for parents. */
   readonly collection: string;
@@ -64,6 +83,8 @@ export class SearchContext {
   readonly signal: AbortSignal;
   readonly timings: Partial<Record<Phase, number>> = {};
   readonly explain: Record<string, unknown> = {};
+  /** What is searched, in plan order. */
+  legs: readonly Leg[];
   /** What went wrong on the way, beside what the mode says. */
   readonly #failures: Degradation[] = [];
 
@@ -73,6 +94,7 @@ export class SearchContext {
     this.search = search;
     this.deadline = deadline;
     this.signal = signal;
+    this.legs = legsOf(search.request, search.plan, NOTHING_WRITTEN);
   }
 
   get failures(): readonly Degradation[] {
@@ -81,13 +103,18 @@ export class SearchContext {
 
   /** Notes what a phase took since `startedMs`. */
   readonly took = (phase: Phase, startedMs: number): void => {
-    const durationMs = this.parts.clock.monotonicMs() - startedMs;
-    this.timings[phase] = durationMs;
-    this.parts.times.note(phase, durationMs);
+    this.parts.times.note(phase, this.spent(phase, startedMs));
   };
 
+  /** The same for a phase that came to nothing: nothing is learned from it. */
+  spent(phase: Phase, startedMs: number): number {
+    const durationMs = this.parts.clock.monotonicMs() - startedMs;
+    this.timings[phase] = durationMs;
+    return durationMs;
+  }
+
   /** Reports a stage that did not do its part. A stage and reason that stand already are not repeated: reasons are a set. */
-  degrade(stage: string, reason: KennelError["code"] | "skipped_for_deadline", role: Role): void {
+  degrade(stage: string, reason: KennelError["code"] | "skipped_for_deadline" | "shed" | "not_configured", role: Role): void {
     const { service, breaker } = this.parts.modes.serviceOf(role);
     const known = [...this.search.plan.degradations, ...this.#failures];
     if (known.some((degradation) => degradation.stage === stage && degradation.service === service)) return;

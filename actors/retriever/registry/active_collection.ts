@@ -8,6 +8,7 @@ import type { RetrievalIndex } from "../index/index.ts";
 import type { IndexWrite } from "../index/residency.ts";
 import type { RetrieverMessage, SearchOutcome } from "../messages.ts";
 import type { PreparedSearch } from "../pipeline/search_context.ts";
+import type { DeadlinePressure } from "./deadline_pressure.ts";
 import type { Tenant } from "./passivation.ts";
 
 // Invariants:
@@ -51,14 +52,18 @@ export class ActiveCollection implements Tenant {
   readonly key: string;
   readonly record: CollectionRecord;
   readonly version: number;
+  readonly pressure: DeadlinePressure;
   lastUsedMs: number;
   readonly #random: Random;
   readonly #maxWaiting: number;
   readonly #replicas: Replica[] = [];
   readonly #waiters = new Set<VersionWaiter>();
   readonly #isToBeResident: boolean;
+  readonly #ageMs: () => number;
   readonly #onIndex: () => void;
   #targetVersion: number;
+  /** It is being put out of memory, unless a search comes first. */
+  isLeaving = false;
   #stopping: Promise<void> | null = null;
 
   constructor(options: {
@@ -69,16 +74,21 @@ export class ActiveCollection implements Tenant {
     /** Queries that may wait for an index version. */
     readonly maxWaiting: number;
     readonly isToBeResident: boolean;
+    readonly pressure: DeadlinePressure;
+    /** How long it is not known that the index is level with its store. */
+    readonly ageMs: () => number;
     /** Told when what it holds in memory has changed much. */
     readonly onIndex: () => void;
   }) {
     this.record = options.record;
     this.version = options.version;
+    this.pressure = options.pressure;
     this.key = activeKey(options.record.name, options.version);
     this.lastUsedMs = options.nowMs;
     this.#random = options.random;
     this.#maxWaiting = options.maxWaiting;
     this.#isToBeResident = options.isToBeResident;
+    this.#ageMs = options.ageMs;
     this.#onIndex = options.onIndex;
     this.#targetVersion = options.record.indexVersion;
   }
@@ -89,6 +99,11 @@ export class ActiveCollection implements Tenant {
 
   get isStopping(): boolean {
     return this.#stopping !== null;
+  }
+
+  /** Whether a search would be answered without waiting for a start. */
+  get isReady(): boolean {
+    return !this.isStopping && this.#replicas.some(({ child }) => child.state.kind === "ready");
   }
 
   get load(): number {
@@ -137,8 +152,9 @@ export class ActiveCollection implements Tenant {
           index_reason: reason,
           index_version: index?.indexVersion ?? null,
           index_bytes: index?.bytes ?? 0,
-          index_age_ms: index?.ageMs ?? 0,
+          index_age_ms: this.#ageMs(),
           load: replica.load,
+          deadlines: this.pressure.status,
         }),
       });
       const replica: Replica = { child: supervisor.spawn(spec), load: 0, index: () => index };
@@ -203,6 +219,21 @@ export class ActiveCollection implements Tenant {
       signal.addEventListener("abort", onAbort, { once: true });
       this.#waiters.add(waiter);
     });
+  }
+
+  /**
+   * Lets go of what the pool holds in memory, saved before where that is wanted. False: it was searched meanwhile, and stays.
+   * Never rejects: one that does not answer in time lets go unsaved.
+   */
+  async leave(isToSave: boolean, timeoutMs: number): Promise<boolean> {
+    const ask = (child: Child<RetrieverMessage>, saves: boolean) =>
+      child.ask<boolean>({ kind: "leave", isToSave: saves }, { timeoutMs, lane: "control" });
+    this.isLeaving = true;
+    const left = await Promise.all(
+      this.#replicas.map(({ child }) => ask(child, isToSave).catch(() => ask(child, false).catch(() => true))),
+    );
+    this.isLeaving = false;
+    return left.every((hasLeft) => hasLeft);
   }
 
   /** Ends the pool; searches under way are finished within the children's grace. Idempotent. */

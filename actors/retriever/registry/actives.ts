@@ -1,10 +1,12 @@
 import { unlessAborted } from "../../../runtime/cancellation.ts";
 import type { Timer } from "../../../runtime/clock.ts";
 import { kennelError, toKennelError } from "../../../runtime/errors.ts";
+import { Slots } from "../../../runtime/slots.ts";
 import type { IndexName } from "../../vector_store/vector_store.ts";
 import type { IndexWrite } from "../index/residency.ts";
-import { Slots } from "../slots.ts";
 import { ActiveCollection, activeKey } from "./active_collection.ts";
+import { DeadlinePressure } from "./deadline_pressure.ts";
+import type { Freshness } from "./freshness.ts";
 import type { RegistryOptions, RegistryParts, ResolvedCollection } from "./options.ts";
 import { byDispensability, choosePassivations, type PassivationReason } from "./passivation.ts";
 import { reasonForStore, retrieverSpec } from "./retriever_spec.ts";
@@ -12,25 +14,34 @@ import { reasonForStore, retrieverSpec } from "./retriever_spec.ts";
 // Invariants:
 //   N1. A collection's build is active at most once: who asks while it is being opened waits for that opening, and who
 //       asks while its last one drains waits for the drain.
-//   N2. At most `maxActive` are active, those that drain not counted.
+//   N2. At most `maxActive` are active, those that drain or are being opened not counted.
 //   N4. A write is handed to every retriever that could have been opened before the store had it; until it has an index
 //       version of its own, no snapshot is taken for that version.
+//   N5. What is put out of memory is saved before it is closed, and is searched meanwhile: a search calls it off. What waits
+//       to be saved is bounded; beyond it the store is the truth, and the index is let go at once.
 //   N3. Opening one never waits for anything that another one's retriever does, apart from its place in line.
+
+/** Of the memory for all, what may be held by those that are being saved on their way out (N5). */
+const MAX_SAVING_SHARE = 0.25;
 
 /** The collections that have retrievers on this node. */
 export class Actives {
   readonly #parts: RegistryParts;
   readonly #options: RegistryOptions;
+  readonly #freshness: Freshness;
   readonly #active = new Map<string, ActiveCollection>();
   readonly #opening = new Map<string, Promise<void>>();
   readonly #leaving = new Map<string, Promise<void>>();
   readonly #slots: Slots;
+  /** Bytes of those that are being saved on their way out. */
+  #savingBytes = 0;
   readonly #stop = new AbortController();
   /** Builds that were written to since their last index version, and which that was (N4). */
   readonly #unversioned = new Map<string, number>();
   #sweep: Timer | null = null;
 
-  constructor(parts: RegistryParts, options: RegistryOptions) {
+  constructor(parts: RegistryParts, options: RegistryOptions, freshness: Freshness) {
+    this.#freshness = freshness;
     this.#parts = parts;
     this.#options = options;
     this.#slots = new Slots(options.maxActivations, options.maxActive);
@@ -47,8 +58,29 @@ export class Actives {
     return bytes;
   }
 
+  /** Collections that shed something, by what. */
+  get shedding(): { readonly optional_work: number; readonly load: number } {
+    const shedding = { optional_work: 0, load: 0 };
+    for (const { pressure } of this.#active.values()) if (pressure.sheds !== "nothing") shedding[pressure.sheds]++;
+    return shedding;
+  }
+
   find({ record, version }: ResolvedCollection): ActiveCollection | null {
     return this.#active.get(activeKey(record.name, version)) ?? null;
+  }
+
+  /** The newest index version known here; retrievers that are behind are told of it. */
+  targetVersion(resolved: ResolvedCollection): number {
+    const { record } = resolved;
+    const entry = this.find(resolved);
+    if (entry === null) return record.indexVersion;
+    if (record.indexVersion > entry.targetVersion) void entry.refresh(record.indexVersion, this.#options.refreshTimeoutMs);
+    return entry.targetVersion;
+  }
+
+  /** Collections whose active build can be searched without waiting. */
+  *ready(): Iterable<string> {
+    for (const { record, version, isReady } of this.#active.values()) if (isReady && version === record.version) yield record.name;
   }
 
   *of(collection: string): Iterable<ActiveCollection> {
@@ -63,15 +95,31 @@ export class Actives {
     return entry;
   }
 
-  async passivate(entry: ActiveCollection, reason: PassivationReason | "deleted" | "changed" | "behind"): Promise<void> {
+  async passivate(entry: ActiveCollection, reason: PassivationReason | "deleted" | "changed" | "behind" | "elsewhere"): Promise<void> {
     if (this.#active.get(entry.key) !== entry) return;
     this.#active.delete(entry.key);
     this.#parts.metrics.passivated(reason);
-    const left = entry.stop(reason).finally(() => {
+    const isWorthSaving = reason !== "deleted" && reason !== "behind";
+    const gone = isWorthSaving ? entry.stop(reason) : entry.leave(false, this.#options.writeTimeoutMs).then(() => entry.stop(reason));
+    const left = gone.finally(() => {
       if (this.#leaving.get(entry.key) === left) this.#leaving.delete(entry.key);
     });
     this.#leaving.set(entry.key, left);
     await left;
+  }
+
+  /** Makes room (N5). Never rejects. */
+  async #putOut(entry: ActiveCollection, reason: PassivationReason): Promise<void> {
+    if (entry.isLeaving) return;
+    if (entry.residency === "store") return this.passivate(entry, reason); // it holds nothing to save
+    const { bytes } = entry;
+    const isToSave = this.#savingBytes + bytes <= this.#options.passivation.maxBytes * MAX_SAVING_SHARE;
+    const savingBytes = isToSave ? bytes : 0;
+    this.#savingBytes += savingBytes;
+    const hasLeft = await entry.leave(isToSave, this.#parts.resident?.limits.saveLimitMs ?? this.#options.writeTimeoutMs);
+    this.#savingBytes -= savingBytes;
+    if (hasLeft) await this.passivate(entry, reason);
+    else this.#sweepSoon(); // another one has to make room
   }
 
   /** The store has acknowledged a write. Resolves when every retriever of the build shows it, or has made way. */
@@ -107,11 +155,16 @@ export class Actives {
       random,
       maxWaiting: this.#options.maxWaiting,
       isToBeResident: reasonForStore(this.#parts, this.#options, resolved) === null,
+      pressure: new DeadlinePressure(clock, this.#options.shedding),
+      ageMs: () => this.#freshness.ageMs,
       onIndex: () => this.#sweepSoon(),
     });
-    this.#makeRoom();
+    this.#makeRoom(1);
     this.#active.set(entry.key, entry);
-    const opening = this.#open(entry, resolved).finally(() => this.#opening.delete(entry.key));
+    const opening = this.#open(entry, resolved).finally(() => {
+      this.#opening.delete(entry.key);
+      if (this.#active.size > this.#options.maxActive) this.#sweepSoon(); // those who waited for it ask first
+    });
     opening.catch(() => {
       if (this.#active.get(entry.key) === entry) this.#active.delete(entry.key);
     });
@@ -127,7 +180,8 @@ export class Actives {
     try {
       if (this.#stop.signal.aborted) throw kennelError("draining");
       if (entry.isStopping) throw kennelError("unavailable", { message: `Collection "${entry.record.name}" is being closed` });
-      entry.open(supervisor, (plan) => retrieverSpec(this.#parts, this.#options, resolved, plan, () => !this.#unversioned.has(entry.key)));
+      const isSnapshotCurrent = () => !this.#unversioned.has(entry.key);
+      entry.open(supervisor, (plan) => retrieverSpec(this.#parts, this.#options, resolved, plan, this.#freshness, isSnapshotCurrent));
     } catch (thrown) {
       release();
       void entry.stop("it could not be opened");
@@ -148,10 +202,13 @@ export class Actives {
       });
   }
 
-  #makeRoom(): void {
-    const tooMany = this.#active.size - this.#options.maxActive + 1;
-    if (tooMany <= 0) return;
-    for (const entry of byDispensability(this.#active.values()).slice(0, tooMany)) void this.passivate(entry, "count"); // N2
+  #makeRoom(places: number): void {
+    if (this.#active.size - this.#options.maxActive + places <= 0) return;
+    const staying = [...this.#active.values()].filter(({ isLeaving }) => !isLeaving);
+    const tooMany = Math.max(0, staying.length - this.#options.maxActive + places);
+    // Who is being opened has queries waiting that none of it has served yet: two such would put each other out for ever.
+    const opened = staying.filter(({ key }) => !this.#opening.has(key));
+    for (const entry of byDispensability(opened).slice(0, tooMany)) void this.#putOut(entry, "count"); // N2
   }
 
   /** An index in memory has come or gone: what must go for it goes now, and no query waits for that. */
@@ -161,8 +218,14 @@ export class Actives {
   }
 
   #sweepNow(): void {
-    const leaving = choosePassivations(this.#active.values(), this.#options.passivation, this.#parts.clock.monotonicMs());
-    for (const { tenant, reason } of leaving) void this.passivate(tenant, reason);
+    this.#freshness.look();
+    this.#makeRoom(0);
+    const { idleMs, maxBytes } = this.#options.passivation;
+    // Above the high-water mark what is held shrinks by what is too much, whoever of the process took it.
+    const room = Math.min(maxBytes, Math.max(0, this.bytes - (this.#parts.resident?.bytesAboveHighWater() ?? 0)));
+    const staying = [...this.#active.values()].filter(({ isLeaving }) => !isLeaving);
+    const leaving = choosePassivations(staying, { idleMs, maxBytes: room }, this.#parts.clock.monotonicMs());
+    for (const { tenant, reason } of leaving) void this.#putOut(tenant, reason);
     if (!this.#stop.signal.aborted) this.#scheduleSweep();
   }
 

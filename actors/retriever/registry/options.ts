@@ -1,17 +1,24 @@
 import type { Clock } from "../../../runtime/clock.ts";
+import type { HedgeOptions } from "../../../runtime/hedge.ts";
 import type { Random } from "../../../runtime/random.ts";
+import type { Bulkhead } from "../../../supervisor/bulkhead.ts";
 import type { ChildLimits } from "../../../supervisor/child.ts";
 import type { Logger } from "../../../telemetry/logs.ts";
 import type { Modes } from "../../coordinator/modes.ts";
 import type { CollectionRecord, DocumentStore } from "../../document_store/document_store.ts";
-import type { EmbeddingModel } from "../../embedding/embedding.ts";
+import type { CachedEmbeddingModel } from "../../embedding/embedding.ts";
+import type { LanguageModel } from "../../language_model/language_model.ts";
+import type { Reranker } from "../../reranker/reranker.ts";
 import type { LexicalIndex, VectorStore } from "../../vector_store/vector_store.ts";
 import type { AnswerCacheOptions } from "../answers/answer_cache.ts";
+import type { SharedAnswers } from "../answers/shared_answers.ts";
 import type { ResidencyParts } from "../index/residency.ts";
 import type { RetrieverMetrics } from "../metrics.ts";
 import type { PipelineLimits } from "../pipeline/search_context.ts";
 import type { RetrieverSupervisor } from "./active_collection.ts";
+import type { SheddingLimits } from "./deadline_pressure.ts";
 import type { PassivationLimits } from "./passivation.ts";
+import type { PopularQueries } from "./popular_queries.ts";
 import type { SnapshotFolder } from "./snapshots.ts";
 import type { UseOptions } from "./uses.ts";
 
@@ -51,6 +58,7 @@ export interface RegistryOptions {
   /** Time after which what phases took is forgotten. */
   readonly phaseMemoryMs: number;
   readonly pipeline: PipelineLimits;
+  readonly shedding: SheddingLimits;
   readonly uses: UseOptions;
   readonly retrieverLimits: ChildLimits;
   /** Time that a retriever has to take in a write that the store has acknowledged. */
@@ -58,10 +66,12 @@ export interface RegistryOptions {
 }
 
 /** What collections need to be held in memory. */
-export interface ResidentParts extends Pick<ResidencyParts, "workshop" | "kernels" | "builds" | "limits"> {
+export interface ResidentParts extends Pick<ResidencyParts, "workshop" | "kernels" | "search" | "builds" | "loads" | "limits"> {
   readonly snapshots: SnapshotFolder;
   /** Memory of one chunk with its text, about: what decides whether a collection is tried at all. */
   readonly bytesPerChunk: number;
+  /** Bytes by which the process is above the share of memory it may use; 0: it is below. */
+  readonly bytesAboveHighWater: () => number;
 }
 
 export interface RegistryParts {
@@ -77,9 +87,21 @@ export interface RegistryParts {
   readonly vectorStore: Pick<VectorStore, "searchVector" | "fetchChunks" | "scan">;
   readonly lexicalIndex: LexicalIndex;
   /** By the name in a collection's settings. Throws a `KennelError` for one that this node does not have. */
-  readonly models: (name: string) => EmbeddingModel;
+  readonly models: (name: string) => CachedEmbeddingModel;
+  /** Null: this node has none. */
+  readonly reranker: Reranker | null;
+  /** Null: this node has none. */
+  readonly languageModel: LanguageModel | null;
+  /** Null: there is nowhere to keep them. */
+  readonly sharedAnswers: Pick<SharedAnswers, "find" | "keep"> | null;
   readonly documents: Pick<DocumentStore, "getParents" | "noteUse" | "recentlyUsed">;
   readonly modes: Modes;
+  /** Second attempts of slow reads; null: there are none. */
+  readonly hedging: { readonly searches: HedgeOptions | null; readonly parents: HedgeOptions | null };
+  /** What stands before the model and the reranker; null: nothing has to. */
+  readonly bulkheads: { readonly embedding: Bulkhead | null; readonly reranker: Bulkhead | null };
+  /** Counts what is asked; the most of it is asked again after a start. */
+  readonly popular: PopularQueries;
   /** Null: no collection is held in memory. */
   readonly resident: ResidentParts | null;
 }

@@ -1,46 +1,49 @@
 import type { Clock } from "../../../runtime/clock.ts";
 import { kennelError, toKennelError } from "../../../runtime/errors.ts";
-import type { Handler, MessageHeaders } from "../../../transport/transport.ts";
-import type { ModeView } from "../../coordinator/modes.ts";
-import type { CollectionRecord, FusionSettings } from "../../document_store/document_store.ts";
-import type { ChunkRow, IndexName } from "../../vector_store/vector_store.ts";
-import { AnswerCache, type AnswerCacheStats } from "../answers/answer_cache.ts";
-import { answerKey } from "../answers/answer_key.ts";
+import { withinLimit } from "../../../supervisor/time_limit.ts";
+import type { Handler, MessageHeaders, ReadyHandler, Scope } from "../../../transport/transport.ts";
+import type { Residency } from "../../coordinator/modes.ts";
+import type { CollectionRecord } from "../../document_store/document_store.ts";
+import type { IndexName } from "../../vector_store/vector_store.ts";
+import type { AnswerCacheStats } from "../answers/answer_cache.ts";
 import { Flights } from "../answers/flights.ts";
+import type { IndexWrite } from "../index/residency.ts";
 import type { PipelineAnswer } from "../pipeline/pipeline.ts";
-import { nothingLeft, planSearch, refuseDegraded, type SearchPlan } from "../pipeline/plan.ts";
-import type { EncodedAnswer, SearchRequest } from "../search.ts";
+import { planSearch, refuseDegraded, type SearchPlan } from "../pipeline/plan.ts";
+import type { Degradation, EncodedAnswer, SearchRequest } from "../search.ts";
 import type { ActiveCollection } from "./active_collection.ts";
 import { Actives } from "./actives.ts";
+import { Admission, type Query } from "./admission.ts";
+import { Freshness } from "./freshness.ts";
+import { KeptAnswers } from "./kept_answers.ts";
 import type { RegistryOptions, RegistryParts, ResolvedCollection } from "./options.ts";
 import { Uses } from "./uses.ts";
+import { Warming } from "./warming.ts";
 
 // Invariants:
 //   G1. A query that fails or hangs in one collection holds nothing that another collection's query needs.
 //   G2. An answer is looked up, shared and kept under the newest index version that this node knows of its collection.
 //   G3. An answer of a collection that was dropped meanwhile reaches those who wait for it and is not kept.
 
-/** Expiry by age moves in steps, so that queries of one step can share an answer; nothing is found after its age. */
-const EXPIRY_STEP_MS = 1_000;
+/** Times that a query opens its collection anew because others have put it out before it was asked. */
+const MAX_REOPENINGS = 3;
 
 export interface RegistryStatus {
   readonly active: number;
   readonly max_active: number;
   readonly bytes: number;
+  /** Collections that miss their deadlines, by what they do without. */
+  readonly shedding: { readonly optional_work: number; readonly load: number };
   readonly answers: AnswerCacheStats;
   readonly computing: number;
+  readonly replaying: number;
 }
 
-/** A query on its way through the registry. */
-interface Query {
-  readonly request: SearchRequest;
-  readonly resolved: ResolvedCollection;
-  readonly mode: ModeView;
-  readonly fusion: FusionSettings;
-  readonly notBeforeMs: number | null;
-  readonly receivedMs: number;
-  readonly endsAtMs: number;
-  readonly key: string;
+const INCOMPLETE: Degradation = { stage: "retrieve", reason: "index_incomplete", service: "vector_store", breaker: "closed" };
+
+/** An answer that was worked out, or that had been before, by this node or another. */
+interface Computed extends PipelineAnswer {
+  readonly wasKept: boolean;
 }
 
 /** The retrievers of this node: finds, activates and passivates them, and answers from memory what was asked before. */
@@ -49,9 +52,11 @@ export class RetrieverRegistry {
   readonly #options: RegistryOptions;
   readonly #clock: Clock;
   readonly #actives: Actives;
-  readonly #answers: AnswerCache;
-  readonly #flights: Flights<PipelineAnswer>;
+  readonly #admission: Admission;
+  readonly #answers: KeptAnswers;
+  readonly #flights: Flights<Computed>;
   readonly #uses: Uses;
+  readonly #warming: Warming;
   #isDraining = false;
 
   constructor(parts: RegistryParts, options: RegistryOptions) {
@@ -59,12 +64,19 @@ export class RetrieverRegistry {
     this.#parts = parts;
     this.#options = options;
     this.#clock = clock;
-    this.#actives = new Actives(parts, options);
-    this.#answers = new AnswerCache(clock, options.answers);
+    const freshness = new Freshness(clock, parts.modes);
+    this.#actives = new Actives(parts, options, freshness);
+    this.#admission = new Admission(parts, this.#actives);
+    this.#answers = new KeptAnswers(clock, options.answers, this.#actives, freshness, parts.sharedAnswers);
     this.#flights = new Flights(clock, options.maxWaiting);
     this.#uses = new Uses(clock, documents, options.uses, {
       dropped: () => metrics.count("use_dropped", 1),
       failed: ({ code }) => logger.warn({ code }, "use of collections was not noted"),
+    });
+    this.#warming = new Warming(parts, options, {
+      warm: (name, signal) => this.warm(name, signal),
+      search: (request, headers, signal) => this.#search(request, headers, signal, false),
+      isBusy: () => this.#flights.size > 0,
     });
   }
 
@@ -72,11 +84,7 @@ export class RetrieverRegistry {
   readonly search: Handler<SearchRequest, EncodedAnswer> = async (request, headers, signal) => {
     const { metrics } = this.#parts;
     try {
-      const answer = await this.#search(request, headers, signal);
-      const { mode, cache, timings_ms: timingsMs, degradations } = answer.rest;
-      metrics.answered({ collection: request.collection, mode, cache, strategy: request.strategy, timingsMs });
-      for (const { stage, reason } of degradations) metrics.degraded(stage, reason);
-      return answer;
+      return this.#counted(request, await this.#search(request, headers, signal));
     } catch (thrown) {
       const error = toKennelError(thrown);
       metrics.failed(request.collection, error.code);
@@ -84,28 +92,35 @@ export class RetrieverRegistry {
     }
   };
 
+  /**
+   * What `search` would answer from the result cache, without waiting. Only while nothing is degraded, which is when no
+   * plan has to be made to know that the answer will do; what it has not is `search`'s to find or to refuse.
+   */
+  readonly ready: ReadyHandler<SearchRequest, EncodedAnswer> = (request, headers) => {
+    if (this.#isDraining || !request.useCache || request.minVersion !== null || !this.#answers.isOn) return null;
+    const resolved = this.#parts.collections.resolve(request.collection);
+    if (resolved === null || resolved.record.settings.adopt !== undefined) return null;
+    const query = this.#admission.admit(request, headers, resolved);
+    if (query.mode.mode === "stale" || query.mode.degradations.length > 0) return null;
+    const known = this.#answers.findReady(query, this.#actives.targetVersion(resolved));
+    if (known === null) return null;
+    this.#noteUse(resolved.record.name, request, headers.scope);
+    return this.#counted(request, known);
+  };
+
+  /** As `search`, of one build whichever is active, and not counted as a use. */
+  readonly searchBuild = (build: ResolvedCollection, request: SearchRequest, headers: MessageHeaders, signal: AbortSignal) =>
+    this.#search(request, headers, signal, false, build);
+
   /** Activates the collection and waits until it can answer. */
   async warm(name: string, signal: AbortSignal): Promise<void> {
-    const entry = await this.#actives.open(this.#resolve(name), signal);
+    const entry = await this.#actives.open(this.#admission.resolve(name), signal);
     await entry.whenReady(signal);
   }
 
-  /** Warms pinned and recently used collections side by side. Never rejects: what stays cold is activated by its first query. */
-  async start(signal: AbortSignal): Promise<void> {
-    const { documents, pinned, metrics, logger, collections } = this.#parts;
-    const recent = await documents.recentlyUsed(this.#options.warmCollections, signal).catch((thrown: unknown) => {
-      logger.warn({ code: toKennelError(thrown).code }, "recently used collections are not known");
-      return [];
-    });
-    const names = [...new Set([...pinned(), ...recent])].filter((name) => collections.resolve(name) !== null);
-    await Promise.all(
-      names.slice(0, this.#options.maxActive).map((name) =>
-        this.warm(name, signal).catch((thrown: unknown) => {
-          metrics.count("warm_failed", 1);
-          logger.warn({ collection: name, code: toKennelError(thrown).code }, "collection was not warmed");
-        }),
-      ),
-    );
+  /** Warms what was used, in the background. Never rejects: what stays cold is activated by its first query. */
+  start(signal: AbortSignal): Promise<void> {
+    return this.#warming.run(signal);
   }
 
   /**
@@ -118,21 +133,56 @@ export class RetrieverRegistry {
   }
 
   /** The store has acknowledged a write (see `followWrites`). Resolves when the next search sees it. */
-  async written(index: IndexName, documentIds: readonly string[], rows: readonly ChunkRow[]): Promise<void> {
-    await this.#actives.written(index, { documentIds, rows });
+  async written(index: IndexName, write: IndexWrite): Promise<void> {
+    await this.#actives.written(index, write);
+  }
+
+  /** Collections that can be searched here without waiting. */
+  readyNames(): Iterable<string> {
+    return this.#actives.ready();
+  }
+
+  /** Other nodes hold the collection: its retrievers here end, pinned ones too. */
+  async release(name: string): Promise<void> {
+    await Promise.all([...this.#actives.of(name)].map((entry) => this.#actives.passivate(entry, "elsewhere")));
+  }
+
+  /** Another node has changed the collection: what is held of it here may lack that, and is opened anew from the stores. */
+  async changedElsewhere(name: string, record: CollectionRecord | null): Promise<void> {
+    const leaving = [...this.#actives.of(name)].map((entry) => this.#actives.passivate(entry, "behind"));
+    await Promise.all([...leaving, this.changed(name, record)]);
   }
 
   /** Follows the catalog: a collection was changed, or is gone. */
   async changed(name: string, record: CollectionRecord | null): Promise<void> {
     if (record === null) return this.drop(name);
-    for (const entry of this.#actives.of(name)) {
-      const { settings, createdAtMs } = entry.record;
+    for (const entry of [...this.#actives.of(name)]) {
+      const { settings, createdAtMs, version } = entry.record;
+      // It was opened as the active build, and another has taken its place; one that an alias pins is opened again.
+      const isSucceeded = version === entry.version && version !== record.version;
       const isAnother = createdAtMs !== record.createdAtMs;
-      if (isAnother || settings.pool !== record.settings.pool || settings.resident !== record.settings.resident) {
+      const isGone = entry.version !== record.version && !record.versions.some((other) => other.version === entry.version);
+      if (isGone && !isSucceeded) await this.#actives.passivate(entry, "deleted");
+      else if (isSucceeded) this.#succeed(record, entry);
+      else if (
+        isAnother ||
+        isOtherwiseAdopted(settings, record.settings) ||
+        settings.pool !== record.settings.pool ||
+        settings.resident !== record.settings.resident
+      ) {
         await this.#actives.passivate(entry, "changed"); // the next query opens it as it is now
       }
     }
     await this.refresh(name, record.indexVersion);
+  }
+
+  /** Opens the new build before the old one's retrievers end their searches, so that the first query of it waits least. */
+  #succeed(record: CollectionRecord, old: ActiveCollection): void {
+    const { logger } = this.#parts;
+    const onFailed = (thrown: unknown) =>
+      logger.warn({ collection: record.name, code: toKennelError(thrown).code }, "the new build was not warmed");
+    void this.#actives.open({ record, version: record.version }, new AbortController().signal).catch(onFailed);
+    void this.#actives.passivate(old, "changed");
   }
 
   /** Ends a collection's retrievers and forgets what is known of it. */
@@ -140,6 +190,7 @@ export class RetrieverRegistry {
     const leaving = [...this.#actives.of(name)].map((entry) => this.#actives.passivate(entry, "deleted"));
     this.#answers.dropCollection(name);
     this.#uses.forget(name);
+    this.#parts.popular.forget(name);
     await Promise.all(leaving);
     await this.#parts.resident?.snapshots.remove(name);
   }
@@ -148,7 +199,9 @@ export class RetrieverRegistry {
   async drain(): Promise<void> {
     this.#isDraining = true;
     this.#actives.stop();
-    await this.#uses.flush();
+    const { flushLimitMs } = this.#options.uses;
+    const saved = withinLimit(this.#clock, flushLimitMs, "Saving took too long", () => this.#parts.popular.save());
+    await Promise.all([this.#uses.flush(), saved.catch(() => undefined)]);
   }
 
   status(): RegistryStatus {
@@ -156,144 +209,141 @@ export class RetrieverRegistry {
       active: this.#actives.size,
       max_active: this.#options.maxActive,
       bytes: this.#actives.bytes,
+      shedding: this.#actives.shedding,
       answers: this.#answers.stats,
       computing: this.#flights.size,
+      replaying: this.#warming.replaying,
     };
   }
 
-  async #search(request: SearchRequest, headers: MessageHeaders, signal: AbortSignal): Promise<EncodedAnswer> {
+  #noteUse(name: string, request: SearchRequest, scope: Scope): void {
+    this.#uses.note(name);
+    // A reranker is paid for; nobody is to pay for warming caches.
+    if (!request.rerank) this.#parts.popular.note(name, request, scope);
+  }
+
+  async #search(
+    request: SearchRequest,
+    headers: MessageHeaders,
+    signal: AbortSignal,
+    isUse = true,
+    resolved: ResolvedCollection = this.#admission.resolve(request.collection),
+  ): Promise<EncodedAnswer> {
     if (this.#isDraining) throw kennelError("draining");
-    const query = this.#admit(request, headers);
+    const query = await this.#recalled(this.#admission.admit(request, headers, resolved), headers, signal);
     const { record } = query.resolved;
     const isDegradedAllowed = request.allowDegraded ?? record.settings.allowDegraded;
-    this.#uses.note(record.name);
-    if (query.mode.mode === "stale") return this.#answerStale(query, isDegradedAllowed);
-    const plan = planSearch(request, query.fusion, query.mode);
+    if (isUse) this.#noteUse(record.name, request, headers.scope);
+    if (query.mode.mode === "stale") return this.#answers.stale(query, isDegradedAllowed);
+    const plan = withRepair(
+      planSearch(query.request, query.fusion, query.mode),
+      query.resolved,
+      this.#actives.find(query.resolved)?.residency,
+    );
     refuseDegraded(plan.degradations, isDegradedAllowed);
     if (request.minVersion !== null) await this.#awaitVersion(query.resolved, request.minVersion, signal);
 
-    const targetVersion = this.#targetVersion(query.resolved);
+    const targetVersion = this.#actives.targetVersion(query.resolved);
     const isKept = request.useCache && this.#answers.isOn;
-    const known = isKept ? this.#answers.find(query.key, targetVersion) : null;
-    if (known !== null) return this.#answered(known, query, "hit");
+    const known = isKept && !query.isLive ? this.#answers.find(query, targetVersion) : null;
+    if (known !== null) return known;
     if (!request.useCache) {
       const { answer } = await this.#compute(query, plan, headers.timeoutMs, signal);
       refuseDegraded(answer.rest.degradations, isDegradedAllowed);
-      return this.#answered(answer, query, "off");
+      return this.#answers.answered(answer, query, "off");
     }
     const { result, isShared } = await this.#flights.join(`${targetVersion} ${query.key}`, headers.timeoutMs, signal, (flightSignal) =>
       this.#computeAndKeep(query, plan, headers.timeoutMs, flightSignal),
     );
     refuseDegraded(result.answer.rest.degradations, isDegradedAllowed);
-    return this.#answered(result.answer, query, isShared ? "coalesced" : isKept ? "miss" : "off");
+    return this.#answers.answered(result.answer, query, result.wasKept ? "hit" : isShared ? "coalesced" : isKept ? "miss" : "off");
   }
 
-  #admit(request: SearchRequest, headers: MessageHeaders): Query {
-    const { clock, modes } = this.#parts;
-    const receivedMs = clock.monotonicMs();
-    const resolved = this.#resolve(request.collection);
-    const { record, version } = resolved;
-    const { settings } = record;
-    const mode = modes.read(this.#actives.find(resolved)?.residency ?? "store");
-    const fusion = request.fusion ?? settings.fusion;
-    const notBeforeMs = settings.ttlSeconds === null ? null : expiry(clock.wallMs(), settings.ttlSeconds);
-    const key = answerKey({
-      scope: headers.scope,
-      collection: record.name,
-      createdAtMs: record.createdAtMs,
-      version,
-      model: settings.embedding,
-      // What was answered in full is what a stale answer is taken from.
-      mode: mode.mode === "stale" ? "full" : mode.mode,
-      fusion,
-      notBeforeMs,
-      request,
-    });
-    return { request, resolved, mode, fusion, notBeforeMs, receivedMs, endsAtMs: receivedMs + headers.timeoutMs, key };
+  /** While embedding is away, a query whose vector or answer is still known is not degraded: what was kept is asked first. */
+  async #recalled(query: Query, headers: MessageHeaders, signal: AbortSignal): Promise<Query> {
+    const { request, resolved, mode } = query;
+    if (mode.canEmbed || request.query === null || request.vector !== null || request.strategy === "bm25") return query;
+    const whole = this.#admission.admit(request, headers, resolved, true);
+    if (!whole.mode.canEmbed || !whole.mode.canSearchVectors) return query; // an operator's mode, or the store, rules it out
+    if (request.useCache && !query.isLive && this.#answers.holds(whole, this.#actives.targetVersion(resolved))) return whole;
+    const model = this.#parts.models(resolved.record.settings.embedding);
+    const vector = await model.recall(request.query, "query", signal);
+    return vector === null ? query : { ...whole, request: { ...request, vector } };
   }
 
-  #resolve(name: string): ResolvedCollection {
-    const resolved = this.#parts.collections.resolve(name);
-    if (resolved !== null) return resolved;
-    throw kennelError("not_found", { message: `There is no collection or alias "${name.slice(0, 64)}"`, param: "collection" });
-  }
-
-  /** The newest index version known here (G2); retrievers that are behind are told of it. */
-  #targetVersion(resolved: ResolvedCollection): number {
-    const { record } = resolved;
-    const entry = this.#actives.find(resolved);
-    if (entry === null) return record.indexVersion;
-    if (record.indexVersion > entry.targetVersion) void entry.refresh(record.indexVersion, this.#options.refreshTimeoutMs);
-    return entry.targetVersion;
+  #counted(request: SearchRequest, answer: EncodedAnswer): EncodedAnswer {
+    const { metrics } = this.#parts;
+    const { mode, cache, timings_ms: timingsMs, degradations } = answer.rest;
+    metrics.answered({ collection: request.collection, mode, cache, strategy: request.strategy, timingsMs });
+    for (const { stage, reason } of degradations) metrics.degraded(stage, reason);
+    return answer;
   }
 
   async #awaitVersion(resolved: ResolvedCollection, minVersion: number, signal: AbortSignal): Promise<void> {
     const entry = await this.#actives.open(resolved, signal);
-    this.#targetVersion(resolved);
+    this.#actives.targetVersion(resolved);
     await entry.reached(minVersion, signal);
   }
 
-  async #computeAndKeep(query: Query, plan: SearchPlan, timeoutMs: number, signal: AbortSignal): Promise<PipelineAnswer> {
+  async #computeAndKeep(query: Query, plan: SearchPlan, timeoutMs: number, signal: AbortSignal): Promise<Computed> {
+    const isWhole = !plan.degradations.includes(INCOMPLETE);
+    const shared = isWhole ? await this.#answers.findShared(query, this.#actives.targetVersion(query.resolved), signal) : null;
+    if (shared !== null) return { answer: shared, isKeepable: true, wasKept: true };
     const result = await this.#compute(query, plan, timeoutMs, signal);
     const { record } = query.resolved;
     const isCurrent = this.#parts.collections.resolve(query.request.collection)?.record.createdAtMs === record.createdAtMs;
-    if (result.isKeepable && isCurrent) this.#answers.keep(query.key, record.name, result.answer); // G3
-    return result;
+    if (result.isKeepable && isWhole && isCurrent) this.#answers.keep(query, result.answer); // G3
+    return { ...result, wasKept: false };
   }
 
+  /** Opens the collection and asks it; again where it had to make room for others between the two, which costs the query time only. */
   async #compute(query: Query, plan: SearchPlan, timeoutMs: number, signal: AbortSignal): Promise<PipelineAnswer> {
-    const entry = await this.#actives.open(query.resolved, signal);
+    for (let reopenings = 0; ; reopenings++) {
+      let entry: ActiveCollection | null = null;
+      try {
+        entry = await this.#actives.open(query.resolved, signal);
+        return await this.#ask(entry, query, plan, timeoutMs, signal);
+      } catch (thrown) {
+        const hasMadeWay = entry === null || entry.isStopping;
+        const mayTryAgain = reopenings < MAX_REOPENINGS && !this.#isDraining && !signal.aborted;
+        if (!hasMadeWay || !mayTryAgain || toKennelError(thrown).code !== "unavailable") throw thrown;
+      }
+    }
+  }
+
+  async #ask(entry: ActiveCollection, query: Query, plan: SearchPlan, timeoutMs: number, signal: AbortSignal): Promise<PipelineAnswer> {
     entry.lastUsedMs = this.#clock.monotonicMs();
     const remainingMs = Math.min(timeoutMs, query.endsAtMs - this.#clock.monotonicMs());
     if (remainingMs <= 0) throw kennelError("deadline_exceeded");
-    const outcome = await entry.ask(
-      {
-        request: query.request,
-        plan,
-        mode: query.mode.mode,
-        notBeforeMs: query.notBeforeMs,
-        receivedMs: query.receivedMs,
-        isEmpty: query.resolved.record.chunks === 0,
-      },
-      remainingMs,
-      signal,
-    );
+    const { pressure } = entry;
+    const refusal = pressure.refusal(entry.record.name, this.#parts.random.next());
+    if (refusal !== null) {
+      this.#parts.metrics.count("load_shed", 1);
+      throw refusal;
+    }
+    const search = {
+      request: query.request,
+      plan,
+      mode: query.mode.mode,
+      notBeforeMs: query.notBeforeMs,
+      receivedMs: query.receivedMs,
+      isEmpty: query.resolved.record.chunks === 0 && !query.isLive,
+      isShedding: pressure.sheds !== "nothing",
+    };
+    const outcome = await pressure.observed(remainingMs, () => entry.ask(search, remainingMs, signal));
     if (outcome.kind === "refused") throw outcome.error;
     return outcome.answer;
   }
-
-  /** With the store gone, what was answered before is given again, and says how old it is. */
-  #answerStale(query: Query, isDegradedAllowed: boolean): EncodedAnswer {
-    const { mode } = query;
-    refuseDegraded(mode.degradations, isDegradedAllowed);
-    const found = query.request.useCache ? this.#answers.findStale(query.key) : null;
-    const { minVersion } = query.request;
-    if (found === null || (minVersion !== null && found.answer.rest.index_version < minVersion)) throw nothingLeft(mode);
-    const { answer, ageMs } = found;
-    const rest = {
-      ...answer.rest,
-      mode: mode.mode,
-      degradations: mode.degradations,
-      freshness: { ...answer.rest.freshness, age_ms: ageMs },
-    };
-    return this.#answered({ hits: answer.hits, rest }, query, "hit");
-  }
-
-  /** The answer as this asker gets it: the hits' bytes shared, what differs per asker made anew. */
-  #answered(answer: EncodedAnswer, query: Query, cache: EncodedAnswer["rest"]["cache"]): EncodedAnswer {
-    this.#touch(query.resolved);
-    if (cache === "miss" || cache === "off") return { hits: answer.hits, rest: { ...answer.rest, cache } };
-    const totalMs = Math.round((this.#clock.monotonicMs() - query.receivedMs) * 1_000) / 1_000;
-    return { hits: answer.hits, rest: { ...answer.rest, cache, timings_ms: { total: totalMs } } };
-  }
-
-  /** An answer from the cache is use of the collection, too. */
-  #touch(resolved: ResolvedCollection): void {
-    const entry: ActiveCollection | null = this.#actives.find(resolved);
-    if (entry !== null) entry.lastUsedMs = this.#clock.monotonicMs();
-  }
 }
 
-function expiry(nowMs: number, ttlSeconds: number): number {
-  return Math.ceil((nowMs - ttlSeconds * 1_000) / EXPIRY_STEP_MS) * EXPIRY_STEP_MS;
+/** The catalog has one object for settings that are equal. */
+function isOtherwiseAdopted(before: CollectionRecord["settings"], after: CollectionRecord["settings"]): boolean {
+  return after.adopt !== undefined && before !== after;
+}
+
+/** While the store's index lacks rows and is built anew, what it finds may not be all there is; a whole index in memory has it all. */
+function withRepair(plan: SearchPlan, { record, version }: ResolvedCollection, residency: Residency | undefined): SearchPlan {
+  if (record.versions.length === 0 || version !== record.version || residency === "resident") return plan;
+  if (!record.versions.some((other) => other.kind === "building" && other.isRepair)) return plan;
+  return { ...plan, degradations: [...plan.degradations, INCOMPLETE] };
 }

@@ -9,10 +9,12 @@ import { quantizedImpact } from "./bm25.ts";
 import { CELL_BYTES, type ColumnSpec } from "./columns.ts";
 import { type ImageColumn, ImageReader, type IndexImage, paddedRows, SECTIONS, type Section, vectorsOf } from "./image.ts";
 import { aligned, allocateMemory, bytesOf, float32Of, float64Of, int8Of, NO_REGION, type Region, uint32Of } from "./memory.ts";
+import { type GatheredParents, gatherParents } from "./parent_texts.ts";
 import { gatherPostings, type Postings, postingMerger } from "./postings.ts";
 import type { PreparedRow } from "./prepared_row.ts";
 import { bitBytes, strideOf, writeBits } from "./quantization.ts";
 import { DROPPED, orderRows, type RowOrder } from "./row_order.ts";
+import { type EncodedTerms, encodeTerms } from "./term_table.ts";
 
 export interface AssemblyOptions {
   readonly indexVersion: number;
@@ -36,7 +38,7 @@ export function assembleImage(base: Base | null, fresh: readonly PreparedRow[], 
   const reader = base === null ? null : new ImageReader(base.image);
   const order = orderRows(reader, base?.alive ?? new Uint8Array(0), fresh);
   const postings = gatherPostings(reader, order);
-  const writer = new ImageWriter(reader, order, postings, options);
+  const writer = new ImageWriter(reader, order, postings, gatherParents(reader, order), options);
   return writer.write();
 }
 
@@ -46,21 +48,23 @@ class ImageWriter {
   readonly #reader: ImageReader | null;
   readonly #order: RowOrder;
   readonly #postings: Postings;
+  readonly #parents: GatheredParents;
   readonly #options: AssemblyOptions;
   readonly #stride: number;
   #bytes = 0;
 
-  constructor(reader: ImageReader | null, order: RowOrder, postings: Postings, options: AssemblyOptions) {
+  constructor(reader: ImageReader | null, order: RowOrder, postings: Postings, parents: GatheredParents, options: AssemblyOptions) {
     this.#reader = reader;
     this.#order = order;
     this.#postings = postings;
+    this.#parents = parents;
     this.#options = options;
     this.#stride = strideOf(options.dimensions);
   }
 
   write(): IndexImage {
-    const terms = encoder.encode(this.#postings.terms.join("\n"));
-    const sections = this.#plan(terms.length);
+    const terms = encodeTerms(this.#postings.terms);
+    const sections = this.#plan(terms);
     const specs = this.#columnSpecs();
     const columns: ImageColumn[] = specs.map(({ spec, dictionary }) => ({
       key: spec.key,
@@ -69,9 +73,12 @@ class ImageWriter {
       dictionary: dictionary === null ? NO_REGION : this.#reserve(dictionary.bytes.length),
     }));
     const memory = allocateMemory(this.#bytes);
-    bytesOf(memory, sections.terms).set(terms);
+    bytesOf(memory, sections.terms).set(terms.text);
+    uint32Of(memory, sections.termStarts).set(terms.starts);
+    uint32Of(memory, sections.termSlots).set(terms.slots);
     this.#writeVectors(memory, sections);
     this.#writePassages(memory, sections);
+    this.#writeParents(memory, sections);
     const averageLength = this.#writeLengths(memory, sections);
     this.#writePostings(memory, sections, averageLength);
     for (const [at, { spec, dictionary }] of specs.entries()) {
@@ -92,7 +99,7 @@ class ImageWriter {
     return region;
   }
 
-  #plan(termBytes: number): Record<Section, Region> {
+  #plan(terms: EncodedTerms): Record<Section, Region> {
     const { rows } = this.#order;
     const padded = paddedRows(rows);
     const hasBits = rows >= this.#options.bitsFromRows && this.#stride <= MAX_BIT_STRIDE;
@@ -104,11 +111,16 @@ class ImageWriter {
       postingRows: this.#postings.total * 4,
       impacts: this.#postings.total,
       lengths: rows * 4,
-      terms: termBytes,
+      terms: terms.text.length,
+      termStarts: terms.starts.byteLength,
+      termSlots: terms.slots.byteLength,
       passageStarts: (rows + 1) * 4,
       textAts: rows * 4,
       attributesAts: rows * 4,
       passages: this.#passageBytes(),
+      parentNumbers: this.#parents.numbers.byteLength,
+      parentStarts: this.#parents.texts.length === 0 ? 0 : (this.#parents.texts.length + 1) * 4,
+      parents: this.#parents.texts.reduce((bytes, text) => bytes + text.length, 0),
       updatedAts: rows * 8,
     };
     return Object.fromEntries(SECTIONS.map((name) => [name, this.#reserve(sizes[name])])) as Record<Section, Region>;
@@ -184,6 +196,20 @@ class ImageWriter {
       else old++;
     }
     starts[rows] = at;
+  }
+
+  #writeParents(memory: WebAssembly.Memory, sections: Record<Section, Region>): void {
+    const { numbers, texts } = this.#parents;
+    uint32Of(memory, sections.parentNumbers).set(numbers);
+    const starts = uint32Of(memory, sections.parentStarts);
+    const out = bytesOf(memory, sections.parents);
+    let at = 0;
+    for (const [number, text] of texts.entries()) {
+      starts[number] = at;
+      out.set(text, at);
+      at += text.length;
+    }
+    if (texts.length > 0) starts[texts.length] = at;
   }
 
   /** @returns the average length */

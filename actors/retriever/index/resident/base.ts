@@ -1,18 +1,18 @@
 import type { Filter } from "../../../vector_store/filter.ts";
 import { IMPACT_STEP } from "./bm25.ts";
 import { evaluateFilter } from "./columns.ts";
-import type { RowHits } from "./hits.ts";
-import { ImageReader, type IndexImage, paddedRows, type RowNames } from "./image.ts";
+import { NO_HITS, type RowHits } from "./hits.ts";
+import { ImageReader, type IndexImage, paddedRows } from "./image.ts";
 import { bindKernels, type KernelModule, type Kernels } from "./kernels.ts";
 import { bytesOf, float32Of, int16Of, MemoryArena, type Region, uint32Of } from "./memory.ts";
-import { quantizeQuery, strideOf, TABLE_LEVELS, writeQueryTables } from "./quantization.ts";
+import { quantizeQuery, strideOf } from "./quantization.ts";
+import { estimateLevels, reserveLane, rowsToSelect, runScan, type ScanLane, type ScanPlan, selectedFor } from "./vector_scan.ts";
 
 /** Up to this share of allowed rows, the vectors of those alone are read; above, skipping costs more than it spares. */
 const MAX_LISTED_SHARE = 0.15;
-/** Rows that the 1-bit vectors bring up for the int8 vectors to score, at least, and for each hit that is wanted. */
-const MIN_SELECTED = 1_000;
-const SELECTED_PER_HIT = 10;
 const INITIAL_LIMIT = 256;
+/** Hits of a scan by another thread, at most. */
+const MAX_LANE_LIMIT = 1_000;
 
 /** Rows that a search may bring up. */
 interface Allowed {
@@ -59,6 +59,8 @@ export class Base {
   readonly #histogram: Region;
   #hitSpace: HitSpace;
   #selected: Region;
+  /** Free room for scans by other threads. */
+  readonly #lanes: ScanLane[] = [];
   #filterMask: Region | null = null;
   #filtered: { readonly key: string; readonly allowed: Allowed } | null = null;
   readonly #oldestMs: number;
@@ -75,8 +77,8 @@ export class Base {
     this.query = this.arena.reserve(this.#stride * 2);
     const hasBits = sections.bits.bytes > 0;
     this.#tables = this.arena.reserve(hasBits ? this.#stride * 4 : 0);
-    this.#histogram = this.arena.reserve(hasBits ? this.#levels * 4 : 0);
-    this.#selected = this.arena.reserve(hasBits ? Math.min(rows, MIN_SELECTED) * 4 : 0);
+    this.#histogram = this.arena.reserve(hasBits ? estimateLevels(this.#stride) * 4 : 0);
+    this.#selected = this.arena.reserve(hasBits ? Math.min(rows, selectedFor(0)) * 4 : 0);
     this.#hitSpace = this.#reserveHits(Math.min(rows, INITIAL_LIMIT));
     this.kernels = bindKernels(module, image.memory);
     this.alive = bytesOf(image.memory, this.#aliveMask).fill(1, 0, rows);
@@ -88,10 +90,6 @@ export class Base {
 
   get rows(): number {
     return this.reader.rows;
-  }
-
-  get #levels(): number {
-    return (this.#stride / 4) * TABLE_LEVELS + 1;
   }
 
   /** Lets go of a row; no search brings it up again. */
@@ -106,37 +104,60 @@ export class Base {
   rowsOf(documentId: string): number[] {
     const found: number[] = [];
     for (let row = this.reader.lowerBound(`${documentId}#`); row < this.rows; row++) {
-      const names: RowNames = this.reader.names(row);
-      if (!names.id.startsWith(`${documentId}#`)) break;
+      if (!this.reader.id(row).startsWith(`${documentId}#`)) break;
       // The ids of a document called "a#1" stand between those of one called "a".
-      if (names.documentId === documentId && this.alive[row] === 1) found.push(row);
+      if (this.alive[row] === 1 && this.reader.names(row).documentId === documentId) found.push(row);
     }
     return found;
   }
 
-  /** @param factor what `writeQuery` returned */
-  searchVector(vector: Float32Array, factor: number, limit: number, filter: Filter | null, notBeforeMs: number | null): RowHits {
+  searchVector(vector: Float32Array, limit: number, filter: Filter | null, notBeforeMs: number | null): RowHits {
     const allowed = this.#allow(filter, notBeforeMs);
-    const space = this.#ensureHits(Math.min(limit, allowed.count));
-    if (space.limit === 0) return { rows: new Uint32Array(0), scores: new Float64Array(0) };
     const wanted = Math.min(limit, allowed.count);
-    const { vectors, scales } = this.reader.image.header.sections;
-    const [listed, count] = this.#rowsToScore(vector, wanted, allowed);
-    const size =
-      listed === null
-        ? this.kernels.scan(vectors.offset, scales.offset, allowed.mask, this.rows, this.#stride, this.query.offset, space.heap, wanted)
-        : this.kernels.scanListed(
-            vectors.offset,
-            scales.offset,
-            allowed.mask,
-            listed,
-            count,
-            this.#stride,
-            this.query.offset,
-            space.heap,
-            wanted,
-          );
-    return this.#drain(space, size, factor);
+    if (wanted === 0) return NO_HITS;
+    const hits = this.#ensureHits(wanted);
+    const plan = this.#plan(allowed, wanted);
+    if (this.#selected.bytes < plan.selected * 4) this.#selected = this.arena.reserve(plan.selected * 4);
+    const space = {
+      query: this.query.offset,
+      tables: this.#tables.offset,
+      histogram: this.#histogram.offset,
+      estimates: this.#scores.offset,
+      selected: this.#selected.offset,
+      heap: hits.heap,
+      rows: hits.rows,
+      scores: hits.scores,
+    };
+    const { size, factor } = runScan(this.kernels, this.arena.memory, { ...plan, space }, vector);
+    if (plan.selected > 0) bytesOf(this.arena.memory, this.#scores).fill(0, 0, this.#scores.bytes / 2);
+    return readHits(hits.rowView, hits.scoreView, size, factor);
+  }
+
+  /**
+   * A scan for another thread, in a lane that is taken until `giveBack`. Null: this one has few rows to read, or is of a
+   * kind that lanes have no room for.
+   * @throws KennelError `storage_full` when the memory can't grow
+   */
+  planLane(limit: number, filter: Filter | null, notBeforeMs: number | null): { readonly plan: ScanPlan; readonly lane: ScanLane } | null {
+    const allowed = this.#allow(filter, notBeforeMs);
+    const wanted = Math.min(limit, allowed.count);
+    if (wanted === 0 || wanted > MAX_LANE_LIMIT || allowed.listed !== null) return null;
+    const lane = this.#lanes.pop() ?? reserveLane(this.arena, paddedRows(this.rows), this.#stride, MAX_LANE_LIMIT);
+    // A filter's mask is overwritten by the next filter; the mask of what is there only ever loses rows.
+    const isOwnMask = allowed.mask !== this.#aliveMask.offset;
+    if (isOwnMask) bytesOf(this.arena.memory, { offset: lane.mask, bytes: this.rows }).set(this.#bytesAt(allowed.mask, this.rows));
+    return { plan: { ...this.#plan(allowed, wanted), mask: isOwnMask ? lane.mask : allowed.mask, space: lane }, lane };
+  }
+
+  /** What a thread has left in its lane. */
+  readLane({ rows, scores }: ScanLane, size: number, factor: number): RowHits {
+    const { memory } = this.arena;
+    const rowView = uint32Of(memory, { offset: rows, bytes: size * 4 });
+    return readHits(rowView, float32Of(memory, { offset: scores, bytes: size * 4 }), size, factor);
+  }
+
+  giveBack(lane: ScanLane): void {
+    this.#lanes.push(lane);
   }
 
   /** @returns the factor that makes a cosine of a kernel's score; 0: the query has no direction */
@@ -148,7 +169,7 @@ export class Base {
     const allowed = this.#allow(filter, notBeforeMs);
     const wanted = Math.min(limit, allowed.count);
     const space = this.#ensureHits(wanted);
-    if (wanted === 0) return { rows: new Uint32Array(0), scores: new Float64Array(0) };
+    if (wanted === 0) return NO_HITS;
     const { postingRows, impacts } = this.reader.image.header.sections;
     for (const { number, weight } of terms) {
       const start = this.reader.postingStarts[number] as number;
@@ -162,30 +183,28 @@ export class Base {
       );
     }
     const size = this.kernels.collect(this.#scores.offset, allowed.mask, this.rows, space.heap, wanted);
-    return this.#drain(space, size, 1);
+    this.kernels.drain(space.heap, size, space.rows, space.scores);
+    return readHits(space.rowView, space.scoreView, size, 1);
   }
 
-  /** A list of rows worth scoring; null: all of them are. */
-  #rowsToScore(vector: Float32Array, limit: number, allowed: Allowed): readonly [number | null, number] {
-    if (allowed.listed !== null) return [allowed.listed, allowed.count];
-    const { bits } = this.reader.image.header.sections;
-    const wanted = Math.max(MIN_SELECTED, SELECTED_PER_HIT * limit);
-    if (bits.bytes === 0 || wanted > allowed.count / 2) return [null, 0];
-    if (this.#selected.bytes < wanted * 4) this.#selected = this.arena.reserve(wanted * 4);
-    const estimates = { offset: this.#scores.offset, bytes: this.#scores.bytes / 2 };
-    writeQueryTables(vector, this.#stride, bytesOf(this.arena.memory, this.#tables));
-    this.kernels.estimate(bits.offset, this.rows, this.#stride / 4, this.#tables.offset, estimates.offset);
-    const count = this.kernels.select(
-      estimates.offset,
-      allowed.mask,
-      this.rows,
-      wanted,
-      this.#levels,
-      this.#histogram.offset,
-      this.#selected.offset,
-    );
-    bytesOf(this.arena.memory, estimates).fill(0);
-    return [this.#selected.offset, count];
+  #plan({ mask, count, listed }: Allowed, limit: number): Omit<ScanPlan, "space"> {
+    const { vectors, scales, bits } = this.reader.image.header.sections;
+    return {
+      vectors: vectors.offset,
+      scales: scales.offset,
+      bits: bits.offset,
+      rows: this.rows,
+      stride: this.#stride,
+      mask,
+      listed,
+      listedCount: listed === null ? 0 : count,
+      selected: listed === null && bits.bytes > 0 ? rowsToSelect(limit, count) : 0,
+      limit,
+    };
+  }
+
+  #bytesAt(offset: number, bytes: number): Uint8Array {
+    return bytesOf(this.arena.memory, { offset, bytes });
   }
 
   #allow(filter: Filter | null, notBeforeMs: number | null): Allowed {
@@ -237,11 +256,10 @@ export class Base {
       scoreView: float32Of(memory, scores),
     };
   }
+}
 
-  #drain(space: HitSpace, size: number, factor: number): RowHits {
-    this.kernels.drain(space.heap, size, space.rows, space.scores);
-    const scores = new Float64Array(size);
-    for (let at = 0; at < size; at++) scores[at] = (space.scoreView[at] as number) * factor;
-    return { rows: space.rowView.slice(0, size), scores };
-  }
+function readHits(rowView: Uint32Array, scoreView: Float32Array, size: number, factor: number): RowHits {
+  const scores = new Float64Array(size);
+  for (let at = 0; at < size; at++) scores[at] = (scoreView[at] as number) * factor;
+  return { rows: rowView.slice(0, size), scores };
 }

@@ -10,7 +10,7 @@ export type Column =
   /** 0: the row does not have it, 1: false, 2: true. */
   | { readonly type: "boolean"; readonly states: Uint8Array };
 
-export type Columns = ReadonlyMap<string, Column>;
+export type Columns = Pick<ReadonlyMap<string, Column>, "get">;
 
 /**
  * Writes 1 into `mask` for every row that passes, else 0. Compares through `matches`, once per distinct string, so that

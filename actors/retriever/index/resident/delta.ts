@@ -106,6 +106,9 @@ export class Delta {
     const { memory } = this.#arena;
     if (row.vector !== null) int8Of(memory, this.#vectors).set(row.vector, number * this.#stride);
     float32Of(memory, this.#scales)[number] = row.scale;
+    // Rows of one parent come behind one another and share its text.
+    const { parentText } = row;
+    if (parentText instanceof Uint8Array && parentText !== this.rows[number - 1]?.parentText) this.#heapBytes += parentText.length;
     this.#heapBytes += row.passage.bytes.length + (row.vector?.length ?? 0) + ROW_OVERHEAD_BYTES + row.terms.length * POSTING_BYTES;
   }
 

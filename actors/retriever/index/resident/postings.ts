@@ -47,7 +47,7 @@ export function gatherPostings(reader: ImageReader | null, order: RowOrder): Pos
       if (live > 0 || added.has(term)) terms.push(term);
     }
   }
-  for (const term of added.keys()) if (reader === null || !reader.termNumbers.has(term)) terms.push(term);
+  for (const term of added.keys()) if (reader === null || reader.terms.numberOf(term) === undefined) terms.push(term);
   return { terms, added, total };
 }
 
@@ -70,7 +70,7 @@ export function postingMerger(
   const oldLengths = uint32Of(memory, header.sections.lengths);
   return (term) => {
     const fresh = added.get(term) ?? NO_POSTINGS;
-    const number = reader.termNumbers.get(term);
+    const number = reader.terms.numberOf(term);
     let next = 0;
     const start = number === undefined ? 0 : (reader.postingStarts[number] as number);
     const end = number === undefined ? 0 : (reader.postingStarts[number + 1] as number);

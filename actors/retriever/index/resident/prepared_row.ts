@@ -1,8 +1,9 @@
 import { kennelError } from "../../../../runtime/errors.ts";
 import type { Attributes } from "../../../vector_store/filter.ts";
 import type { ChunkRow } from "../../../vector_store/vector_store.ts";
-import { type ReadyPassage, readyPassage } from "../passage.ts";
+import { type ParentText, type ReadyPassage, readyPassage } from "../passage.ts";
 import type { Analyzer } from "./analyzer.ts";
+import type { ParentWriter } from "./parent_texts.ts";
 import { quantizeVector, strideOf } from "./quantization.ts";
 
 /** A chunk as the index keeps it until the next merge: analysed, quantised and written as JSON. Plain data, so that it can go to a thread. */
@@ -11,6 +12,7 @@ export interface PreparedRow {
   readonly documentId: string;
   readonly parentId: string | null;
   readonly passage: ReadyPassage;
+  readonly parentText: ParentText;
   /** Null: the chunk has no vector and is found lexically only. */
   readonly vector: Int8Array | null;
   readonly scale: number;
@@ -24,7 +26,7 @@ export interface PreparedRow {
 }
 
 /** @throws KennelError `invalid_request` when the vector has another number of dimensions than the index */
-export function prepareRow(row: ChunkRow, analyzer: Analyzer, dimensions: number): PreparedRow {
+export function prepareRow(row: ChunkRow, analyzer: Analyzer, dimensions: number, parents: ParentWriter): PreparedRow {
   if (row.vector !== null && row.vector.length !== dimensions) {
     throw kennelError("invalid_request", {
       param: "vector",
@@ -38,6 +40,7 @@ export function prepareRow(row: ChunkRow, analyzer: Analyzer, dimensions: number
     documentId: row.documentId,
     parentId: row.parentId,
     passage: readyPassage(row),
+    parentText: parents.of(row),
     vector: quantized?.values ?? null,
     scale: quantized?.scale ?? Number.NaN,
     terms: [...counts.keys()],

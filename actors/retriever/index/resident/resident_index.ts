@@ -6,17 +6,19 @@
 //   X5. Row numbers are those of one moment: they hold until the next write or merge.
 import { kennelError } from "../../../../runtime/errors.ts";
 import type { ChunkRow, SearchOptions } from "../../../vector_store/vector_store.ts";
-import type { ReadyPassage } from "../passage.ts";
-import type { AnalyzedText, Analyzer } from "./analyzer.ts";
+import type { ParentText, ReadyPassage } from "../passage.ts";
+import type { Analyzer } from "./analyzer.ts";
 import type { AssemblyOptions } from "./assemble.ts";
-import { Base, type WeightedTerm } from "./base.ts";
-import { inverseDocumentFrequency } from "./bm25.ts";
-import { Delta } from "./delta.ts";
-import { type FusedHits, fuseHits, mergeHits, NO_HITS, type RowHits } from "./hits.ts";
+import type { Base, WeightedTerm } from "./base.ts";
+import type { Delta } from "./delta.ts";
+import { Generation, type Write } from "./generation.ts";
+import { mergeHits, NO_HITS, type RowHits } from "./hits.ts";
 import type { IndexImage, RowNames } from "./image.ts";
 import type { KernelModule } from "./kernels.ts";
+import { type ParentTexts, ParentWriter } from "./parent_texts.ts";
 import { compareIds, type PreparedRow, prepareRow } from "./prepared_row.ts";
-import { strideOf } from "./quantization.ts";
+import { type FusedRows, type FusionMethod, RowFusion, type WeightedHits } from "./row_fusion.ts";
+import type { ScanPlan } from "./vector_scan.ts";
 
 export interface ResidentOptions {
   readonly kernels: KernelModule;
@@ -30,10 +32,6 @@ export interface ResidentOptions {
 
 /** Of the rows written or deleted, in an index so large that `mergeFromRows` would merge it all the time. */
 const MERGE_FROM_SHARE = 0.1;
-/** Terms of a query that count: its rarest. Bounds what a pasted document can cost. */
-const MAX_QUERY_TERMS = 1_024;
-/** What a term costs in the map of a base, its letters included: measured over 100,000 of them. */
-const TERM_BYTES = 70;
 
 /** What a merge works on: plain data and shared memory, so that a thread can do it. */
 export interface MergeInput {
@@ -42,21 +40,27 @@ export interface MergeInput {
   readonly options: AssemblyOptions;
 }
 
-interface Write {
-  readonly documentIds: readonly string[];
-  readonly rows: readonly PreparedRow[];
-  readonly indexVersion: number;
+/** What a thread found in a base; the index knows whether it still holds. */
+export interface ScannedBase {
+  readonly base: object;
+  readonly hits: RowHits;
+}
+
+/** A scan that another thread may do over the index's memory. */
+export interface PlannedScan {
+  readonly memory: WebAssembly.Memory;
+  readonly plan: ScanPlan;
+  /** What it found, by what `runScan` returned. */
+  readonly read: (size: number, factor: number) => ScannedBase;
+  /** Gives its room back, once the thread has ended it; never called, the room is lost until the next merge. */
+  readonly end: () => void;
 }
 
 /** One collection's index in memory: searched and written by its owner alone. */
 export class ResidentIndex {
   readonly #options: ResidentOptions;
-  #base: Base;
-  #delta: Delta;
-  #indexVersion: number;
-  #termBytes: number;
-  /** Rows of the base that were let go since the last merge. */
-  #deadBaseRows = 0;
+  readonly #fusion = new RowFusion();
+  #now: Generation;
   /** X4: writes since the merge that is under way began; null: none is. */
   #meanwhile: Write[] | null = null;
 
@@ -66,15 +70,12 @@ export class ResidentIndex {
       throw new TypeError(`The index was analysed as ${image.header.language}, its queries would be as ${options.analyzer.language}`);
     }
     this.#options = options;
-    this.#base = new Base(image, options.kernels);
-    this.#delta = this.#emptyDelta();
-    this.#indexVersion = image.header.indexVersion;
-    this.#termBytes = termBytes(this.#base);
+    this.#now = new Generation(image, options.kernels);
   }
 
   /** What a search finds is at least what this version holds. */
   get indexVersion(): number {
-    return this.#indexVersion;
+    return this.#now.indexVersion;
   }
 
   get dimensions(): number {
@@ -83,12 +84,20 @@ export class ResidentIndex {
 
   /** Rows that a search can bring up. */
   get liveRows(): number {
-    return this.#base.liveRows + this.#delta.liveRows;
+    return this.#now.liveRows;
   }
 
-  /** Memory held: the shared memory to the byte, what V8 keeps beside it by its own sizes. */
+  /** Memory held, counted. */
   get bytes(): number {
-    return this.#base.arena.bytes + this.#termBytes + this.#delta.heapBytes;
+    return this.#now.bytes;
+  }
+
+  get #base(): Base {
+    return this.#now.base;
+  }
+
+  get #delta(): Delta {
+    return this.#now.delta;
   }
 
   get isMerging(): boolean {
@@ -97,7 +106,7 @@ export class ResidentIndex {
 
   /** Rows that a merge would move from the delta or drop from the base. */
   get unmergedRows(): number {
-    return this.#delta.rows.length + this.#deadBaseRows;
+    return this.#now.unmergedRows;
   }
 
   get needsMerge(): boolean {
@@ -109,26 +118,47 @@ export class ResidentIndex {
     return this.#base.reader.image;
   }
 
-  /** At most `options.limit` rows by cosine. @throws KennelError `invalid_request` for a vector of other dimensions or not finite */
-  searchVector(vector: Float32Array, options: SearchOptions): RowHits {
+  /**
+   * At most `options.limit` rows by cosine.
+   * @param scanned what another thread has found in the base for the same vector and options; null: nothing is known yet
+   * @throws KennelError `invalid_request` for a vector of other dimensions or not finite
+   */
+  searchVector(vector: Float32Array, options: SearchOptions, scanned: ScannedBase | null = null): RowHits {
     this.#checkVector(vector);
     const base = this.#base;
     const factor = base.writeQuery(vector);
     if (factor === 0) return NO_HITS; // it has no direction, so it is near to nothing
     const { limit, filter, notBeforeMs } = options;
-    const found = base.searchVector(vector, factor, limit, filter, notBeforeMs);
+    const found = scanned !== null && this.#holds(scanned) ? scanned.hits : base.searchVector(vector, limit, filter, notBeforeMs);
     const few = this.#delta.searchVector(base.kernels, base.query.offset, factor, floorOf(found, limit), options);
     return this.#merged(found, few, limit);
+  }
+
+  /**
+   * The part of a vector search that reads every row of the base, for another thread. Null: this one has little to read.
+   * @throws KennelError as `searchVector` does, and `storage_full` when there is no room for a scan beside others
+   */
+  planScan(vector: Float32Array, { limit, filter, notBeforeMs }: SearchOptions): PlannedScan | null {
+    this.#checkVector(vector);
+    const base = this.#base;
+    const planned = base.planLane(limit, filter, notBeforeMs);
+    if (planned === null) return null;
+    return {
+      memory: base.arena.memory,
+      plan: planned.plan,
+      read: (size, factor) => ({ base, hits: base.readLane(planned.lane, size, factor) }),
+      end: () => base.giveBack(planned.lane),
+    };
   }
 
   /** At most `options.limit` rows by BM25, rows without a word of the query left out. */
   searchText(query: string, options: SearchOptions): RowHits {
     const { limit, filter, notBeforeMs } = options;
-    const weights = this.#weigh(this.#options.analyzer.analyze(query));
-    const { termNumbers, image } = this.#base.reader;
+    const weights = this.#now.weigh(this.#options.analyzer.analyze(query));
+    const { terms: known, image } = this.#base.reader;
     const terms: WeightedTerm[] = [];
     for (const [term, weight] of weights) {
-      const number = termNumbers.get(term);
+      const number = known.numberOf(term);
       if (number !== undefined) terms.push({ number, weight });
     }
     const found = this.#base.searchText(terms, limit, filter, notBeforeMs);
@@ -136,9 +166,9 @@ export class ResidentIndex {
     return this.#merged(found, this.#delta.searchText(weights, averageLength, floorOf(found, limit), options), limit);
   }
 
-  /** Weighted fusion of lists of this index, at most `limit`; see `fuseHits`. */
-  fuse(lists: readonly { readonly hits: RowHits; readonly weight: number }[], limit: number): FusedHits {
-    return fuseHits(lists, limit, this.#compareRows);
+  /** Fuses lists of this index, which are in plan order; at most `limit` rows. */
+  fuse(lists: readonly WeightedHits[], method: FusionMethod, limit: number): FusedRows {
+    return this.#fusion.fuse(lists, method, limit, this.#compareRows);
   }
 
   /** Who a row is. */
@@ -153,14 +183,21 @@ export class ResidentIndex {
     return row < this.#base.rows ? this.#base.reader.passage(row) : this.#deltaRow(row).passage;
   }
 
+  /** What the row shows where parents are shown; a view as `passage` gives. */
+  parentText(row: number): ParentText {
+    return row < this.#base.rows ? this.#base.reader.parentText(row) : this.#deltaRow(row).parentText;
+  }
+
   /**
    * Afterwards `rows` are all that the index holds of `documentIds`; without rows they are gone.
+   * @param parents of the rows
    * @throws KennelError `invalid_request` for a vector of other dimensions, `storage_full` when the memory can't grow
    */
-  replaceDocuments(documentIds: readonly string[], rows: readonly ChunkRow[], indexVersion: number): void {
-    const prepared = rows.map((row) => prepareRow(row, this.#options.analyzer, this.dimensions));
+  replaceDocuments(documentIds: readonly string[], rows: readonly ChunkRow[], indexVersion: number, parents: ParentTexts = null): void {
+    const writer = new ParentWriter(parents);
+    const prepared = rows.map((row) => prepareRow(row, this.#options.analyzer, this.dimensions, writer));
     const write = { documentIds, rows: prepared, indexVersion };
-    this.#apply(write);
+    this.#now.apply(write); // X2
     this.#meanwhile?.push(write);
   }
 
@@ -172,26 +209,40 @@ export class ResidentIndex {
     return {
       base: { image: this.#base.reader.image, alive: this.#base.alive.slice() },
       fresh: this.#delta.rows.filter((_, row) => this.#delta.isAlive(row)),
-      options: { indexVersion: this.#indexVersion, language, dimensions, bitsFromRows: this.#options.bitsFromRows },
+      options: { indexVersion: this.#now.indexVersion, language, dimensions, bitsFromRows: this.#options.bitsFromRows },
     };
   }
 
-  /** Goes over to the merge's result and applies to it what was written meanwhile. @throws KennelError `storage_full`; then the old base stays */
+  /** Goes over to the merge's result at once; see `completing`. */
   completeMerge(image: IndexImage): void {
+    for (const _ of this.completing(image, Number.POSITIVE_INFINITY));
+  }
+
+  /**
+   * Goes over to the merge's result in steps, between which the index is searched and written as it was: each applies what
+   * was written meanwhile to the result, up to `sliceRows` rows and documents and the write that goes beyond; the last one
+   * swaps.
+   * @throws KennelError `storage_full`; then the old base stays
+   */
+  *completing(image: IndexImage, sliceRows: number): Generator<void> {
     const meanwhile = this.#meanwhile;
     if (meanwhile === null) throw new TypeError("No merge of this index is under way");
-    this.#meanwhile = null;
-    const [oldBase, oldDelta, oldDead, oldVersion] = [this.#base, this.#delta, this.#deadBaseRows, this.#indexVersion];
     try {
-      this.#base = new Base(image, this.#options.kernels);
-      this.#delta = this.#emptyDelta();
-      this.#deadBaseRows = 0;
-      for (const write of meanwhile) this.#apply(write);
-    } catch (error) {
-      [this.#base, this.#delta, this.#deadBaseRows, this.#indexVersion] = [oldBase, oldDelta, oldDead, oldVersion];
-      throw error;
+      const next = new Generation(image, this.#options.kernels);
+      let applied = 0;
+      // What is written between two steps is put behind the rest, so the loop ends when none is left in the same turn.
+      for (const write of meanwhile) {
+        if (applied >= sliceRows) {
+          yield;
+          applied = 0;
+        }
+        next.apply(write);
+        applied += write.rows.length + write.documentIds.length;
+      }
+      this.#now = next;
+    } finally {
+      this.#meanwhile = null;
     }
-    this.#termBytes = termBytes(this.#base);
   }
 
   /** The merge failed: everything stays as it is, and a later one may do better. */
@@ -199,35 +250,9 @@ export class ResidentIndex {
     this.#meanwhile = null;
   }
 
-  #apply({ documentIds, rows, indexVersion }: Write): void {
-    this.#delta.reserve(rows.length); // X2: the one thing that can fail comes first
-    for (const documentId of documentIds) {
-      this.#delta.killDocument(documentId);
-      for (const row of this.#base.rowsOf(documentId)) {
-        this.#base.kill(row);
-        this.#deadBaseRows++;
-      }
-    }
-    for (const row of rows) this.#delta.append(row);
-    this.#indexVersion = Math.max(this.#indexVersion, indexVersion);
-  }
-
-  /**
-   * The query's terms that occur, with their idf; one that is repeated counts once, as it does in the store. Rows let go
-   * from the base count until the next merge, in the number of chunks as in a term's, so that idf stays consistent.
-   */
-  #weigh({ counts }: AnalyzedText): ReadonlyMap<string, number> {
-    const { termNumbers, postingStarts } = this.#base.reader;
-    const chunks = this.#base.rows + this.#delta.liveRows;
-    const weights: [string, number][] = [];
-    for (const term of counts.keys()) {
-      const number = termNumbers.get(term);
-      const inBase = number === undefined ? 0 : (postingStarts[number + 1] as number) - (postingStarts[number] as number);
-      const found = inBase + this.#delta.liveRowsWith(term);
-      if (found > 0) weights.push([term, inverseDocumentFrequency(chunks, found)]);
-    }
-    if (weights.length > MAX_QUERY_TERMS) weights.sort((left, right) => right[1] - left[1]).length = MAX_QUERY_TERMS;
-    return new Map(weights);
+  /** X3: what was merged or deleted since the scan began makes it void. */
+  #holds({ base, hits }: ScannedBase): boolean {
+    return base === this.#base && hits.rows.every((row) => this.#base.alive[row] === 1);
   }
 
   #merged(found: RowHits, few: { row: number; score: number }[], limit: number): RowHits {
@@ -248,10 +273,6 @@ export class ResidentIndex {
     return found;
   }
 
-  #emptyDelta(): Delta {
-    return new Delta(this.#base.arena, strideOf(this.dimensions));
-  }
-
   #checkVector(vector: Float32Array): void {
     if (vector.length !== this.dimensions) {
       throw kennelError("invalid_request", {
@@ -269,8 +290,4 @@ export class ResidentIndex {
 /** The least score that still gets a row into a list. */
 function floorOf({ scores }: RowHits, limit: number): number {
   return scores.length < limit ? Number.NEGATIVE_INFINITY : (scores.at(-1) ?? Number.NEGATIVE_INFINITY);
-}
-
-function termBytes(base: Base): number {
-  return base.reader.termNumbers.size * TERM_BYTES;
 }
