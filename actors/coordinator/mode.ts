@@ -1,4 +1,5 @@
 import type { Degradation, Mode } from "../retriever/search.ts";
+import type { WatchedService } from "./coordinator.ts";
 import { type Residency, ROLES, type Role } from "./modes.ts";
 
 export interface FailedService {
@@ -26,6 +27,23 @@ const STAGES: Readonly<Record<Role, string>> = {
   reranker: "rerank",
 };
 
+/** What an operator's mode rules out, whatever its services do: what its row of the table does not give. */
+const RULED_OUT: Readonly<Record<Mode, readonly Role[]>> = {
+  full: [],
+  no_rewrite: ["language_model"],
+  no_rerank: ["reranker"],
+  basic: ["lexical_index", "reranker", "language_model"],
+  lexical: ["vector_store", "embedding", "reranker", "language_model"],
+  stale: ["vector_store", "lexical_index"],
+  down: ["vector_store", "lexical_index"],
+};
+
+export function isRuledOut(role: Role, forcedMode: Mode | null): boolean {
+  return forcedMode !== null && RULED_OUT[forcedMode].includes(role);
+}
+
+const STORES: readonly Role[] = ["vector_store", "lexical_index", "document_store"];
+
 /**
  * What is left of a collection's search. The first row that matches wins: down, stale, lexical, basic, no_rerank,
  * no_rewrite, full. A resident collection does not notice its stores.
@@ -44,14 +62,25 @@ export function decideMode(failed: FailedServices, needs: CollectionNeeds): Mode
   return "full";
 }
 
-/** What is missing for a collection, in the order of the roles; a resident one misses no store but the parents' one. */
+/** What is missing for a collection, in the order of the roles; a resident one holds what its stores would give. */
 export function degradationsOf(failed: FailedServices, needs: CollectionNeeds): readonly Degradation[] {
   const degradations: Degradation[] = [];
   for (const role of ROLES) {
     const failure = failed.get(role);
     if (failure === undefined) continue;
-    if (needs.residency === "resident" && (role === "vector_store" || role === "lexical_index")) continue;
+    if (needs.residency === "resident" && STORES.includes(role)) continue;
     degradations.push({ stage: STAGES[role], reason: "unavailable", service: failure.service, breaker: failure.breaker });
+  }
+  return degradations;
+}
+
+/** What a forced mode leaves out of answers, of the services that this node has. */
+export function forcedDegradations(forcedMode: Mode | null, services: ReadonlyMap<Role, WatchedService>): readonly Degradation[] {
+  const degradations: Degradation[] = [];
+  for (const role of ROLES) {
+    const service = services.get(role);
+    if (service === undefined || !isRuledOut(role, forcedMode)) continue;
+    degradations.push({ stage: STAGES[role], reason: "forced", service: service.name, breaker: service.breaker });
   }
   return degradations;
 }

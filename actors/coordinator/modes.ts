@@ -25,7 +25,8 @@ export interface ServiceView {
 
 /** The coordinator's published snapshot, read synchronously; nobody asks the coordinator per query. */
 export interface Modes {
-  read(residency: Residency): ModeView;
+  /** @param hasVector the query's vector is at hand, so that embedding being away takes nothing from its answer */
+  read(residency: Residency, hasVector: boolean): ModeView;
   /** Who fills a role, and how its breaker stands now. */
   serviceOf(role: Role): ServiceView;
 }

@@ -1,6 +1,5 @@
-import type { Mode } from "../retriever/search.ts";
 import type { ModeBoard, ModeSnapshot, WatchedService } from "./coordinator.ts";
-import { decideMode, degradationsOf } from "./mode.ts";
+import { decideMode, degradationsOf, type FailedServices, forcedDegradations, isRuledOut } from "./mode.ts";
 import type { Modes, ModeView, Residency, Role, ServiceView } from "./modes.ts";
 
 export interface PublishedModes extends Modes {
@@ -8,20 +7,25 @@ export interface PublishedModes extends Modes {
 }
 
 /**
- * The coordinator's board as pipelines read it: one view per residency, worked out once for each published snapshot.
+ * The coordinator's board as pipelines read it: one view per residency, with and without a vector at hand, worked out once
+ * for each published snapshot.
  * @param hasCachedAnswers whether finished answers are kept, so that a store's outage leaves `stale` instead of `down`
  */
 export function publishedModes(board: ModeBoard, services: ReadonlyMap<Role, WatchedService>, hasCachedAnswers: boolean): PublishedModes {
-  let views: { readonly epoch: number; readonly store: ModeView; readonly resident: ModeView } | null = null;
+  let views: { readonly epoch: number; readonly asking: Views; readonly knowing: Views } | null = null;
   return {
     board,
-    read(residency: Residency): ModeView {
+    read(residency: Residency, hasVector: boolean): ModeView {
       const snapshot = board.current;
       if (views?.epoch !== snapshot.epoch) {
-        const view = (kind: Residency) => viewOf(snapshot, kind, hasCachedAnswers);
-        views = { epoch: snapshot.epoch, store: view("store"), resident: view("resident") };
+        const both = (failed: FailedServices): Views => ({
+          store: viewOf({ ...snapshot, failed }, services, "store", hasCachedAnswers),
+          resident: viewOf({ ...snapshot, failed }, services, "resident", hasCachedAnswers),
+        });
+        const others = new Map([...snapshot.failed].filter(([role]) => role !== "embedding"));
+        views = { epoch: snapshot.epoch, asking: both(snapshot.failed), knowing: both(others) };
       }
-      return views[residency];
+      return (hasVector ? views.knowing : views.asking)[residency];
     },
     serviceOf(role: Role): ServiceView {
       const service = services.get(role);
@@ -30,20 +34,24 @@ export function publishedModes(board: ModeBoard, services: ReadonlyMap<Role, Wat
   };
 }
 
-/** Stages that a forced mode leaves out although their services are up. */
-const WITHOUT_VECTORS: readonly Mode[] = ["lexical", "stale", "down"];
-const WITHOUT_TEXT: readonly Mode[] = ["basic", "stale", "down"];
+type Views = Readonly<Record<Residency, ModeView>>;
 
-function viewOf(snapshot: ModeSnapshot, residency: Residency, hasCachedAnswers: boolean): ModeView {
+function viewOf(
+  snapshot: ModeSnapshot,
+  services: ReadonlyMap<Role, WatchedService>,
+  residency: Residency,
+  hasCachedAnswers: boolean,
+): ModeView {
   const needs = { residency, hasCachedAnswers };
   const { failed, forcedMode } = snapshot;
   const isResident = residency === "resident";
-  const forbids = (modes: readonly Mode[]): boolean => forcedMode !== null && modes.includes(forcedMode);
+  const missing = degradationsOf(failed, needs);
+  const forced = forcedDegradations(forcedMode, services).filter(({ stage }) => missing.every((other) => other.stage !== stage));
   return {
     mode: forcedMode ?? decideMode(failed, needs),
-    canEmbed: !failed.has("embedding") && !forbids(WITHOUT_VECTORS),
-    canSearchVectors: (isResident || !failed.has("vector_store")) && !forbids(WITHOUT_VECTORS),
-    canSearchText: (isResident || !failed.has("lexical_index")) && !forbids(WITHOUT_TEXT),
-    degradations: degradationsOf(failed, needs),
+    canEmbed: !failed.has("embedding") && !isRuledOut("embedding", forcedMode),
+    canSearchVectors: (isResident || !failed.has("vector_store")) && !isRuledOut("vector_store", forcedMode),
+    canSearchText: (isResident || !failed.has("lexical_index")) && !isRuledOut("lexical_index", forcedMode),
+    degradations: [...missing, ...forced],
   };
 }

@@ -1,28 +1,29 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { kennelError } from "../../runtime/errors.ts";
+import type { Logger } from "../../telemetry/logs.ts";
 import type { Catalog } from "../document_store/catalog.ts";
-import type { CollectionRecord, DocumentStore, ParsedDocument, SourceDocument } from "../document_store/document_store.ts";
+import type { CollectionRecord, DocumentStore, SourceDocument } from "../document_store/document_store.ts";
 import type { EmbeddingModel } from "../embedding/embedding.ts";
-import type { AttributeSchema, Filter } from "../vector_store/filter.ts";
-import type { ChunkRow, IndexName, VectorStore } from "../vector_store/vector_store.ts";
+import type { Adoption } from "../vector_store/adoption.ts";
+import type { Filter } from "../vector_store/filter.ts";
+import type { IndexName, VectorStore } from "../vector_store/vector_store.ts";
+import { failUnfit } from "./adopted_writes.ts";
+import { type BatchLimits, cutBatches } from "./batches.ts";
+import type { BuildComparer } from "./comparing.ts";
+import { type Build, buildingOf, buildsOf, fitting, IndexBuilds, toRows } from "./index_builds.ts";
+import { countOutcomes, type IngestMetrics, outcomesOf, timed } from "./ingest_metrics.ts";
 import type { PreparedDocument, Preparer } from "./preparing/preparer.ts";
+import { Reindexing } from "./reindexing.ts";
+import { StandbyBuilds } from "./standby_builds.ts";
 
 // Invariants:
 //   I1. Chunks are in the document store before the vector store has their rows; a document is marked done after both.
 //   I2. Doing a batch again gives the same rows: a crash anywhere costs one batch done twice, never half of one.
 //   I3. One thing at a time changes a collection; the ingest actor sees to it.
+//   I4. While a build is made or kept up beside the active one, every change goes to both.
+//   I5. A build that is kept up holds nothing up: one that cannot take a change that the active one has taken is retired.
 
-export interface IngestMetrics {
-  documents(outcome: "indexed" | "unchanged" | "skipped" | "failed" | "deleted", count: number): void;
-  chunks(count: number): void;
-  jobFinished(status: string, durationMs: number): void;
-  /** `prepare` (parse, chunk, embed), `store`, `index`, `optimize`. */
-  step(step: string, durationMs: number): void;
-}
-
-export interface IndexingLimits {
-  readonly batchDocuments: number;
-  readonly batchBytes: number;
+export interface IndexingLimits extends BatchLimits {
   /** Rows changed since the index was last optimised that make a job do so before it is completed. */
   readonly minRowsToOptimize: number;
 }
@@ -30,12 +31,16 @@ export interface IndexingLimits {
 export interface IndexingParts {
   readonly documents: DocumentStore;
   readonly vectors: VectorStore;
-  readonly catalog: Pick<Catalog, "resolve" | "refresh">;
+  readonly catalog: Pick<Catalog, "resolve" | "refresh" | "aliases">;
   readonly preparer: Preparer;
   /** The model of a collection's settings; throws `unavailable` for one that this node has not. */
   readonly modelOf: (name: string) => EmbeddingModel;
   /** What a search can find has changed. */
   readonly onIndexChanged: (collection: string, indexVersion: number) => void;
+  /** Makes the job that builds a collection's lost index anew; returns once it is on disk and the view shows it. */
+  readonly beginRepair: (record: CollectionRecord, signal: AbortSignal) => Promise<void>;
+  readonly compare: BuildComparer;
+  readonly logger: Logger;
   readonly metrics: IngestMetrics;
   readonly limits: IndexingLimits;
   readonly clock: Clock;
@@ -51,25 +56,40 @@ const MAX_UNINDEXED_SHARE = 0.05;
 /** Documents removed in one change of the vector store. */
 const REMOVAL_PAGE = 500;
 
+/** A batch, prepared for the active build and, while there is one, for the one beside it. */
+interface PreparedBatch {
+  readonly active: readonly PreparedDocument[];
+  readonly next: readonly PreparedDocument[] | null;
+}
+
 /** What the work on collections is made of. Each method may be repeated after a failure at any point. */
 export class Indexing {
   readonly #parts: IndexingParts;
-  /** Attributes that each index is known to have; bounded by the number of collections. */
-  readonly #schemas = new Map<string, AttributeSchema>();
+  readonly #builds: IndexBuilds;
+  readonly #reindexing: Reindexing;
+  readonly standby: StandbyBuilds;
   /** Rows changed since the index was last optimised. */
   readonly #changedRows = new Map<string, number>();
 
   constructor(parts: IndexingParts) {
     this.#parts = parts;
+    this.#builds = new IndexBuilds(parts);
+    this.#reindexing = new Reindexing(parts, this.#builds);
+    this.standby = new StandbyBuilds(parts, this.#builds);
   }
 
-  /** Collections whose index would gain from being optimised. */
+  /** Collections whose index would gain from being optimised, those that have changed most first. */
   get changedCollections(): string[] {
-    return [...this.#changedRows.keys()];
+    return [...this.#changedRows].sort(([, left], [, right]) => (left === right ? 0 : right - left)).map(([name]) => name);
+  }
+
+  /** Takes a collection for changed as a whole: what an earlier process has written to its index, and left to optimise, is not known. */
+  noteUnknown(collection: string): void {
+    this.#noteChanged(collection, Number.POSITIVE_INFINITY);
   }
 
   /**
-   * Indexes the next few batches of a job and finishes it after the last. `shouldStop` is asked between batches.
+   * Indexes the next few batches of a job, or builds the next few pages of a reindex, and finishes it after the last. `shouldStop` is asked between batches.
    * Rejects with `not_found` when the job or its collection is gone.
    */
   async runRound(
@@ -79,6 +99,9 @@ export class Indexing {
     signal: AbortSignal,
   ): Promise<{ readonly isFinished: boolean }> {
     const { documents, limits } = this.#parts;
+    const record = await this.#fresh(collection, signal);
+    const building = buildingOf(record);
+    if (building?.jobId === jobId) return this.#reindexing.runRound(record, building, shouldStop, signal);
     await documents.startJob(jobId, signal);
     const pending = await documents.pendingDocuments(
       jobId,
@@ -90,18 +113,17 @@ export class Indexing {
       await this.#finish(jobId, collection, signal);
       return { isFinished: true };
     }
-    const record = this.#require(collection);
-    await this.#ensureIndex(record, signal);
-    const batches = this.#cut(pending);
-    let next: Promise<readonly PreparedDocument[]> | null = null;
+    const ready = await this.#ready(record, signal);
+    const batches = cutBatches(pending, limits);
+    let next: Promise<PreparedBatch> | null = null;
     try {
       for (const [place, batch] of batches.entries()) {
         if (shouldStop()) break;
-        const prepared: readonly PreparedDocument[] = await (next ?? this.#prepare(record, batch, signal));
+        const prepared: PreparedBatch = await (next ?? this.#prepare(ready, batch, signal));
         const following = batches[place + 1];
-        next = following === undefined ? null : this.#prepare(record, following, signal);
+        next = following === undefined ? null : this.#prepare(ready, following, signal);
         next?.catch(() => {}); // it is awaited in the next turn, unless this one fails first
-        await this.#index(jobId, record, prepared, signal);
+        await this.#index(jobId, ready, prepared, signal);
       }
     } finally {
       await next?.catch(() => {}); // I3: nothing of this round goes on after it
@@ -113,8 +135,11 @@ export class Indexing {
   async removeDocuments(collection: string, ids: readonly string[], signal: AbortSignal): Promise<number> {
     let removed = 0;
     for (let from = 0; from < ids.length; from += REMOVAL_PAGE) {
-      const marked = await this.#parts.documents.markDeleting(collection, ids.slice(from, from + REMOVAL_PAGE), signal);
-      await this.#dropMarked(collection, marked, signal);
+      const page = ids.slice(from, from + REMOVAL_PAGE);
+      const marked = await this.#parts.documents.markDeleting(collection, page, signal);
+      // Of what it has adopted a collection has rows, too, that no document here stands for.
+      const isAdopted = this.#parts.catalog.resolve(collection)?.record.settings.adopt !== undefined;
+      await this.#dropMarked(collection, marked, signal, isAdopted ? page : marked);
       removed += marked.length;
     }
     return removed;
@@ -143,10 +168,30 @@ export class Indexing {
     }
   }
 
+  /** Drops the indexes of all builds. */
   async dropIndex(record: CollectionRecord, signal: AbortSignal): Promise<void> {
-    this.#schemas.delete(record.name);
     this.#changedRows.delete(record.name);
-    await this.#parts.vectors.dropIndex(indexOf(record), signal);
+    await this.#builds.dropAll(record, signal);
+  }
+
+  /**
+   * Begins to build the index anew where the vector store has lost it, or rows of it. Fewer rows are no loss while a job
+   * is open, which may be between the stores. True: a repair has begun.
+   */
+  async repairIfIncomplete(collection: string, signal: AbortSignal): Promise<boolean> {
+    const record = await this.#fresh(collection, signal);
+    // An adopted index is its owner's to mend, and holds what Kennel has no documents of.
+    if (record.chunks === 0 || buildingOf(record) !== null || record.settings.adopt !== undefined) return false;
+    const rows = await this.#builds.countRows(indexOf(record), signal);
+    if (rows !== null && rows >= record.chunks) {
+      this.#noteChanged(collection, 0); // a process before this one may have left rows to take in, and files of writes that died
+      return false;
+    }
+    const open = await this.#parts.documents.openJobs(signal);
+    if (rows !== null && open.some((job) => job.collection === collection)) return false;
+    this.#builds.forget(collection);
+    await this.#parts.beginRepair(record, signal);
+    return true;
   }
 
   async optimize(collection: string, signal: AbortSignal): Promise<void> {
@@ -156,30 +201,57 @@ export class Indexing {
       this.#changedRows.delete(collection);
       return;
     }
-    await this.#timed("optimize", () => this.#parts.vectors.optimize(indexOf(record), signal));
+    await timed(this.#parts, "optimize", () => this.#parts.vectors.optimize(indexOf(record), signal));
     if (this.#changedRows.get(collection) === changed) this.#changedRows.delete(collection);
   }
 
   /** The first half of a batch: parsed, chunked, embedded, and its chunks in the document store. */
-  async #prepare(record: CollectionRecord, batch: readonly SourceDocument[], signal: AbortSignal): Promise<readonly PreparedDocument[]> {
+  async #prepare(record: CollectionRecord, batch: readonly SourceDocument[], signal: AbortSignal): Promise<PreparedBatch> {
+    const { active, next } = buildsOf(record);
+    const { adopt } = record.settings;
+    const prepared = await this.#prepareFor(record.name, active, batch, adopt ?? null, signal);
+    if (next === null) return { active: prepared, next: null };
+    return {
+      active: prepared,
+      next: await this.standby.unlessGivenUp(record, () => this.#prepareFor(record.name, next, batch, null, signal), signal),
+    };
+  }
+
+  async #prepareFor(
+    collection: string,
+    { version, settings }: Build,
+    batch: readonly SourceDocument[],
+    adoption: Adoption | null,
+    signal: AbortSignal,
+  ): Promise<readonly PreparedDocument[]> {
     const { preparer, documents, modelOf } = this.#parts;
-    const { chunking, embedding } = record.settings;
-    const prepared = await this.#timed("prepare", () => preparer.prepare(batch, chunking, modelOf(embedding), signal));
+    const model = modelOf(settings.embedding);
+    const fit = batch.map((document) => fitting(document, model.dimensions));
+    const cut = await timed(this.#parts, "prepare", () => preparer.prepare(fit, settings.chunking, model, signal));
+    const prepared = adoption === null ? cut : failUnfit(cut, adoption);
     const parsed = prepared.map((document) => document.parsed);
-    await this.#timed("store", () => documents.putChunks(record.name, record.version, parsed, signal));
+    await timed(this.#parts, "store", () => documents.putChunks(collection, version, parsed, signal));
     return prepared;
   }
 
-  /** The second half (I1). */
-  async #index(jobId: string, record: CollectionRecord, prepared: readonly PreparedDocument[], signal: AbortSignal): Promise<void> {
-    const { documents, vectors, metrics, clock } = this.#parts;
-    const parsed = prepared.map((document) => document.parsed);
-    const rows = prepared.flatMap((document) => toRows(document, clock.wallMs()));
+  /** The second half (I1, I4). */
+  async #index(jobId: string, record: CollectionRecord, prepared: PreparedBatch, signal: AbortSignal): Promise<void> {
+    const { documents, metrics, clock } = this.#parts;
+    const { active, next } = buildsOf(record);
+    const nowMs = clock.wallMs();
+    const parsed = prepared.active.map((document) => document.parsed);
     const ids = parsed.map((document) => document.id);
-    await this.#timed("index", () => vectors.replaceDocuments(indexOf(record), ids, rows, signal));
-    this.#noteChanged(record.name, Math.max(rows.length, 1));
-    const indexVersion = await this.#timed("store", () => documents.markIndexed(jobId, record.name, parsed, signal));
-    countOutcomes(metrics, parsed);
+    const write = (version: number, of: readonly PreparedDocument[]) => {
+      const rows = of.flatMap((document) => toRows(document, nowMs));
+      return timed(this.#parts, "index", () => this.#builds.replace({ collection: record.name, version }, ids, rows, signal));
+    };
+    await write(active.version, prepared.active);
+    const beside = prepared.next;
+    if (next !== null && beside !== null) await this.standby.unlessGivenUp(record, () => write(next.version, beside), signal);
+    const outcomes = outcomesOf(parsed);
+    this.#noteChanged(record.name, Math.max(outcomes.chunks, 1));
+    const indexVersion = await timed(this.#parts, "store", () => documents.markIndexed(jobId, record.name, parsed, signal));
+    countOutcomes(metrics, outcomes);
     await this.#changed(record.name, indexVersion, signal);
   }
 
@@ -199,12 +271,12 @@ export class Indexing {
     return changed > 0 && changed >= Math.min(this.#parts.limits.minRowsToOptimize, all * MAX_UNINDEXED_SHARE);
   }
 
-  async #dropMarked(collection: string, ids: readonly string[], signal: AbortSignal): Promise<void> {
+  async #dropMarked(collection: string, ids: readonly string[], signal: AbortSignal, ofIndex = ids): Promise<void> {
+    if (ofIndex.length === 0) return;
+    const { documents, metrics } = this.#parts;
+    const record = await this.#ready(await this.#fresh(collection, signal), signal);
+    await timed(this.#parts, "index", () => this.#builds.remove(record, ofIndex, signal));
     if (ids.length === 0) return;
-    const { documents, vectors, metrics } = this.#parts;
-    const record = this.#require(collection);
-    await this.#ensureIndex(record, signal);
-    await this.#timed("index", () => vectors.replaceDocuments(indexOf(record), ids, [], signal));
     this.#noteChanged(collection, ids.length);
     const indexVersion = await documents.removeDocuments(collection, ids, signal);
     metrics.documents("deleted", ids.length);
@@ -216,84 +288,32 @@ export class Indexing {
     this.#parts.onIndexChanged(collection, indexVersion);
   }
 
-  /** Makes the index and the columns that it lacks, once while nothing about them changes. */
-  async #ensureIndex(record: CollectionRecord, signal: AbortSignal): Promise<void> {
-    const { vectors, modelOf } = this.#parts;
-    const known = this.#schemas.get(record.name);
-    const isComplete = known !== undefined && Object.keys(record.attributes).every((key) => Object.hasOwn(known, key));
-    if (isComplete) return;
-    const { dimensions } = modelOf(record.settings.embedding);
-    const schema = { dimensions, language: record.settings.language, attributes: record.attributes };
-    await vectors.createIndex(indexOf(record), schema, signal);
-    await vectors.extendSchema(indexOf(record), record.attributes, signal);
-    this.#schemas.set(record.name, record.attributes);
-  }
-
-  #require(collection: string): CollectionRecord {
-    const resolved = this.#parts.catalog.resolve(collection);
-    if (resolved === null) throw kennelError("not_found", { param: "collection", message: `There is no collection "${collection}"` });
-    return resolved.record;
-  }
-
-  #cut(pending: readonly SourceDocument[]): SourceDocument[][] {
-    const { batchDocuments, batchBytes } = this.#parts.limits;
-    const batches: SourceDocument[][] = [];
-    let open: SourceDocument[] = [];
-    let bytes = 0;
-    for (const document of pending) {
-      const size = document.source.kind === "text" ? document.source.text.length : document.source.bytes.length;
-      if (open.length > 0 && (open.length >= batchDocuments || bytes + size > batchBytes)) {
-        batches.push(open);
-        open = [];
-        bytes = 0;
-      }
-      open.push(document);
-      bytes += size;
+  /** The indexes that writes go to are there; one that was lost is being built anew before anything is written in its place. */
+  async #ready(record: CollectionRecord, signal: AbortSignal): Promise<CollectionRecord> {
+    let ready = record;
+    if (buildingOf(record) === null && (await this.#builds.isMissing(record, signal))) {
+      await this.#parts.beginRepair(record, signal);
+      ready = await this.#fresh(record.name, signal);
     }
-    if (open.length > 0) batches.push(open);
-    return batches;
+    const { active, next } = buildsOf(ready);
+    await this.#builds.ensure(ready, active, signal);
+    if (next === null) return ready;
+    const isReady = await this.standby.unlessGivenUp(ready, () => this.standby.ready(ready, next, signal), signal);
+    return isReady === null ? this.#fresh(ready.name, signal) : ready;
+  }
+
+  /** As the store has it now: what builds there are decides where writes go. */
+  async #fresh(collection: string, signal: AbortSignal): Promise<CollectionRecord> {
+    const record = await this.#parts.catalog.refresh(collection, signal);
+    if (record === null) throw kennelError("not_found", { param: "collection", message: `There is no collection "${collection}"` });
+    return record;
   }
 
   #noteChanged(collection: string, rows: number): void {
     this.#changedRows.set(collection, (this.#changedRows.get(collection) ?? 0) + rows);
   }
-
-  async #timed<Result>(step: string, work: () => Promise<Result>): Promise<Result> {
-    const startedMs = this.#parts.clock.monotonicMs();
-    const result = await work();
-    this.#parts.metrics.step(step, this.#parts.clock.monotonicMs() - startedMs);
-    return result;
-  }
 }
 
 function indexOf(record: CollectionRecord): IndexName {
   return { collection: record.name, version: record.version };
-}
-
-function toRows({ source, parsed, vectors }: PreparedDocument, updatedAtMs: number): ChunkRow[] {
-  return parsed.chunks.map((chunk, place) => ({
-    id: chunk.id,
-    documentId: parsed.id,
-    ordinal: chunk.ordinal,
-    parentId: chunk.parentId,
-    title: parsed.title,
-    url: source.url,
-    text: chunk.text,
-    indexText: chunk.indexText,
-    attributes: source.attributes,
-    principals: source.principals,
-    vector: vectors[place] ?? null,
-    updatedAtMs,
-  }));
-}
-
-function countOutcomes(metrics: IngestMetrics, parsed: readonly ParsedDocument[]): void {
-  const counts = { indexed: 0, skipped: 0, failed: 0 };
-  let chunks = 0;
-  for (const document of parsed) {
-    chunks += document.chunks.length;
-    counts[document.failure !== null ? "failed" : document.chunks.length === 0 ? "skipped" : "indexed"] += 1;
-  }
-  for (const outcome of ["indexed", "skipped", "failed"] as const) if (counts[outcome] > 0) metrics.documents(outcome, counts[outcome]);
-  metrics.chunks(chunks);
 }

@@ -1,13 +1,13 @@
 import type { Timer } from "../../runtime/clock.ts";
-import { type KennelError, kennelError, neverReached } from "../../runtime/errors.ts";
+import { type KennelError, kennelError, neverReached, toKennelError } from "../../runtime/errors.ts";
 import type { Random } from "../../runtime/random.ts";
-import type { ActorContext, ActorRef, Asks, Behavior, Outcome, PendingAsk } from "../../supervisor/kernel/behavior.ts";
-import type { Logger } from "../../telemetry/logs.ts";
-import type { CollectionRecord, JobRecord, SourceDocument } from "../document_store/document_store.ts";
-import type { AttributeType, Filter } from "../vector_store/filter.ts";
-import { type AcceptLimits, checkDocuments, type IncomingDocument } from "./accept.ts";
+import type { ActorContext, Behavior, Outcome, PendingAsk } from "../../supervisor/kernel/behavior.ts";
+import type { BuildSettings, CollectionRecord, JobRecord, ReindexPlan } from "../document_store/document_store.ts";
+import type { ForeignCollections } from "../vector_store/adoption.ts";
+import type { AcceptLimits } from "./accept.ts";
 import { Indexing, type IndexingParts } from "./indexing.ts";
-import { expandJsonLines } from "./json_lines.ts";
+import { putOff } from "./job_backoff.ts";
+import type { AcceptMessage, IngestMessage, ReindexMessage, Work } from "./messages.ts";
 import { Schedule } from "./schedule.ts";
 
 // Invariants:
@@ -15,7 +15,7 @@ import { Schedule } from "./schedule.ts";
 //   J2. An outage never fails a document: its job waits, longer each time, and goes on when the store is back.
 //   J3. At the start every open job and every removal that was begun is taken up again.
 
-export interface IngestOptions extends IndexingParts {
+export interface IngestOptions extends Omit<IndexingParts, "beginRepair"> {
   readonly accept: AcceptLimits;
   /** Jobs that wait or run; one more is refused with `overloaded`. */
   readonly maxOpenJobs: number;
@@ -23,58 +23,10 @@ export interface IngestOptions extends IndexingParts {
   readonly maxAcceptingBytes: number;
   /** Collections that are worked on at once. */
   readonly maxParallel: number;
+  /** Collections of others that may be adopted; null: the vector store has none. */
+  readonly foreign: ForeignCollections | null;
   readonly random: Random;
-  readonly logger: Logger;
 }
-
-type Work = (indexing: Indexing, signal: AbortSignal) => Promise<unknown>;
-
-interface AcceptMessage extends Asks<JobRecord> {
-  readonly kind: "accept";
-  readonly collection: string;
-  readonly documents: readonly SourceDocument[];
-  readonly inferred: Readonly<Record<string, AttributeType>>;
-  readonly bytes: number;
-}
-
-/** Work that must have its collection for itself. */
-interface ExclusiveMessage extends Asks<unknown> {
-  readonly kind: "exclusive";
-  readonly collection: string;
-  readonly work: Work;
-}
-
-interface CancelMessage extends Asks<boolean> {
-  readonly kind: "cancel";
-  readonly jobId: string;
-}
-
-interface ChangedMessage extends Asks<readonly string[]> {
-  readonly kind: "changed_collections";
-}
-
-export type IngestMessage =
-  | AcceptMessage
-  | ExclusiveMessage
-  | CancelMessage
-  | ChangedMessage
-  | { readonly kind: "accepted"; readonly bytes: number; readonly ask: PendingAsk | null; readonly outcome: Outcome<JobRecord> }
-  | {
-      readonly kind: "round_ended";
-      readonly jobId: string;
-      readonly collection: string;
-      readonly outcome: Outcome<{ readonly isFinished: boolean }>;
-    }
-  | { readonly kind: "exclusive_ended"; readonly collection: string; readonly ask: PendingAsk | null; readonly outcome: Outcome<unknown> }
-  | {
-      readonly kind: "cancelled";
-      readonly jobId: string;
-      readonly collection: string;
-      readonly ask: PendingAsk | null;
-      readonly outcome: Outcome<boolean>;
-    }
-  | { readonly kind: "job_failed"; readonly jobId: string; readonly outcome: Outcome<JobRecord> }
-  | { readonly kind: "wake" };
 
 interface Queued {
   readonly run: (context: ActorContext<IngestMessage>) => void;
@@ -88,11 +40,6 @@ export interface IngestState {
   wake: Timer | null;
 }
 
-const OUTAGES: readonly string[] = ["unavailable", "overloaded", "deadline_exceeded", "storage_full", "draining", "cancelled"];
-const BACKOFF_MS = 250;
-const MAX_BACKOFF_MS = 30_000;
-/** Rounds in a row that fail for no outage's reason before the job is given up. */
-const MAX_FAULTS = 5;
 const MAX_REMOVALS_AT_START = 10_000;
 
 /** The actor that keeps both stores in step: it takes documents in, works off jobs, and removes what must go. */
@@ -100,18 +47,20 @@ export function ingestBehavior(options: IngestOptions): Behavior<IngestState, In
   return {
     async start(context) {
       const state: IngestState = {
-        indexing: new Indexing(options),
+        indexing: new Indexing({ ...options, beginRepair: (record, signal) => beginRepair(options, record, context, signal) }),
         schedule: new Schedule<Queued>(options.maxParallel),
         acceptingBytes: 0,
         jobsMade: 0,
         wake: null,
       };
       await takeUp(options, state, context);
+      options.metrics.openJobs(state.schedule.openJobs);
       return state;
     },
     receive(state, message, context) {
       handle(options, state, message, context);
       advance(state, context);
+      options.metrics.openJobs(state.schedule.openJobs);
       return state;
     },
     stop(state) {
@@ -122,7 +71,10 @@ export function ingestBehavior(options: IngestOptions): Behavior<IngestState, In
 
 /** J3 */
 async function takeUp(options: IngestOptions, state: IngestState, context: ActorContext<IngestMessage>): Promise<void> {
-  for (const job of await options.documents.openJobs(context.stopping)) state.schedule.addJob(job.id, job.collection);
+  for (const job of await options.documents.openJobs(context.stopping)) {
+    state.schedule.addJob(job.id, job.collection);
+    state.indexing.noteUnknown(job.collection);
+  }
   const leaving = await options.documents.deletingDocuments(MAX_REMOVALS_AT_START, context.stopping);
   for (const [collection, entries] of Map.groupBy(leaving, (entry) => entry.collection)) {
     const ids = entries.map((entry) => entry.id);
@@ -138,6 +90,9 @@ function handle(options: IngestOptions, state: IngestState, message: IngestMessa
   switch (message.kind) {
     case "accept":
       accept(options, state, message, context);
+      break;
+    case "reindex":
+      reindex(options, state, message, context);
       break;
     case "accepted":
       state.acceptingBytes -= message.bytes;
@@ -217,6 +172,56 @@ function accept(options: IngestOptions, state: IngestState, message: AcceptMessa
   );
 }
 
+/** J1 */
+function reindex(
+  options: IngestOptions,
+  state: IngestState,
+  { collection, build, plan }: ReindexMessage,
+  context: ActorContext<IngestMessage>,
+): void {
+  const ask = context.pendingAsk;
+  if (state.schedule.openJobs >= options.maxOpenJobs) {
+    const message = `No more jobs now: ${state.schedule.openJobs} are open, as many as may be`;
+    ask?.fail(kennelError("overloaded", { message, retryAfterMs: 2000 }));
+    return;
+  }
+  context.pipe(
+    (signal) => makeReindex(options, collection, build, plan, signal),
+    (outcome) => ({ kind: "accepted", bytes: 0, ask, outcome }),
+  );
+}
+
+/** Whoever finds an index lost waits for its repair to be on disk; one that another has begun serves as well. */
+async function beginRepair(
+  options: IngestOptions,
+  record: CollectionRecord,
+  context: ActorContext<IngestMessage>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { language, embedding, chunking } = record.settings;
+  try {
+    const job = await makeReindex(options, record.name, { language, embedding, chunking }, null, signal);
+    options.logger.warn({ collection: record.name, job: job.id }, "An index was lost and is built anew");
+    context.self.tell({ kind: "accepted", bytes: 0, ask: null, outcome: { ok: true, value: job } }, { lane: "control" });
+  } catch (thrown) {
+    if (toKennelError(thrown).code !== "conflict") throw thrown;
+    await options.catalog.refresh(record.name, signal);
+  }
+}
+
+async function makeReindex(
+  options: IngestOptions,
+  collection: string,
+  build: BuildSettings,
+  /** Null: it repairs. */
+  plan: ReindexPlan | null,
+  signal: AbortSignal,
+): Promise<JobRecord> {
+  const job = await options.documents.beginReindex(collection, newJobId(options, 0), build, plan, plan === null, signal);
+  await options.catalog.refresh(collection, signal);
+  return job;
+}
+
 function queueWork(state: IngestState, collection: string, work: Work, ask: PendingAsk | null): void {
   const run = (context: ActorContext<IngestMessage>) => {
     const attempt = (signal: AbortSignal) => work(state.indexing, signal);
@@ -235,7 +240,11 @@ function cancel(options: IngestOptions, state: IngestState, jobId: string, conte
   const collection = job?.collection ?? `job ${jobId}`; // a job that is not open here only needs the store's answer
   const run = (running: ActorContext<IngestMessage>) =>
     running.pipe(
-      (signal) => options.documents.cancelJob(jobId, signal),
+      async (signal) => {
+        const isCancelled = await options.documents.cancelJob(jobId, signal);
+        if (job !== null) await options.catalog.refresh(job.collection, signal); // a build may have gone with it
+        return isCancelled;
+      },
       (outcome) => ({ kind: "cancelled", jobId, collection, ask, outcome }),
     );
   state.schedule.addExclusive({ collection, work: { run } });
@@ -282,14 +291,15 @@ function retryLater(
 ): void {
   const job = state.schedule.job(jobId);
   if (job === null) return;
-  job.failures += 1;
-  if (!OUTAGES.includes(error.code)) job.faults += 1;
-  const fullMs = Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** Math.min(job.failures - 1, 20));
-  job.notBeforeMs = context.clock.monotonicMs() + Math.max(fullMs / 2 + (fullMs / 2) * options.random.next(), error.retryAfterMs ?? 0);
+  const isGivenUp = putOff(job, error, context.clock.monotonicMs(), options.random);
   options.logger.warn({ job: jobId, collection: job.collection, failures: job.failures, err: error }, "A job waits after a failed step");
-  if (job.faults < MAX_FAULTS) return;
+  if (!isGivenUp) return;
   context.pipe(
-    (signal) => options.documents.finishJob(jobId, "failed", signal),
+    async (signal) => {
+      const failed = await options.documents.finishJob(jobId, "failed", signal);
+      await options.catalog.refresh(job.collection, signal);
+      return failed;
+    },
     (outcome) => ({ kind: "job_failed", jobId, outcome }),
   );
 }
@@ -303,53 +313,4 @@ function settle(ask: PendingAsk | null, outcome: Outcome<unknown>): void {
 function newJobId(options: IngestOptions, made: number): string {
   const random = Math.floor(options.random.next() * 2 ** 40).toString(36);
   return `job_${options.clock.wallMs().toString(36)}${made.toString(36).padStart(3, "0")}${random.padStart(8, "0")}`;
-}
-
-/** What others ask of ingest; every method rejects with a `KennelError`. */
-export interface IngestService {
-  /** Resolves once the documents are on disk; they are searchable when the job has completed. */
-  accept(collection: string, documents: readonly IncomingDocument[], signal: AbortSignal): Promise<JobRecord>;
-  /** From both stores. @returns how many there were */
-  deleteDocuments(collection: string, ids: readonly string[], signal: AbortSignal): Promise<number>;
-  /** @returns how many matched */
-  deleteMatching(collection: string, filter: Filter, signal: AbortSignal): Promise<number>;
-  /** False: the job was not open any more. */
-  cancel(jobId: string, signal: AbortSignal): Promise<boolean>;
-  /** Drops a collection's index after everything that runs on it has ended. */
-  dropIndex(record: CollectionRecord, signal: AbortSignal): Promise<void>;
-  /** At most `limit` documents last changed before `beforeMs`. @returns how many were removed */
-  removeExpired(collection: string, beforeMs: number, limit: number, signal: AbortSignal): Promise<number>;
-  /** Ends removals that an outage has interrupted. */
-  finishRemovals(collection: string, ids: readonly string[], signal: AbortSignal): Promise<void>;
-  /** Collections with rows that came or went since they were last optimised. */
-  changedCollections(signal: AbortSignal): Promise<readonly string[]>;
-  optimize(collection: string, signal: AbortSignal): Promise<void>;
-}
-
-/** The service before the actor: documents are checked and hashed here, on the asker's time. */
-export function ingestService(actor: ActorRef<IngestMessage>, options: IngestOptions, timeoutMs: number): IngestService {
-  const exclusive = <Result>(collection: string, work: (indexing: Indexing, signal: AbortSignal) => Promise<Result>, signal: AbortSignal) =>
-    actor.ask<Result>({ kind: "exclusive", collection, work } as ExclusiveMessage & Asks<Result>, { timeoutMs, signal });
-  return {
-    async accept(collection, incoming, signal) {
-      const record = options.catalog.resolve(collection)?.record;
-      if (record === undefined) throw kennelError("not_found", { param: "collection", message: `There is no collection "${collection}"` });
-      const { dimensions } = options.modelOf(record.settings.embedding);
-      const expanded = await expandJsonLines(incoming, options.accept.maxDocuments);
-      const { documents, inferred, bytes } = await checkDocuments(expanded, dimensions, options.accept, signal);
-      return actor.ask<JobRecord>({ kind: "accept", collection: record.name, documents, inferred, bytes }, { timeoutMs, signal });
-    },
-    deleteDocuments: (collection, ids, signal) =>
-      exclusive(collection, (indexing, inner) => indexing.removeDocuments(collection, ids, inner), signal),
-    deleteMatching: (collection, filter, signal) =>
-      exclusive(collection, (indexing, inner) => indexing.removeMatching(collection, filter, inner), signal),
-    cancel: (jobId, signal) => actor.ask<boolean>({ kind: "cancel", jobId }, { timeoutMs, signal }),
-    dropIndex: (record, signal) => exclusive(record.name, (indexing, inner) => indexing.dropIndex(record, inner), signal),
-    removeExpired: (collection, beforeMs, limit, signal) =>
-      exclusive(collection, (indexing, inner) => indexing.removeExpired(collection, beforeMs, limit, inner), signal),
-    finishRemovals: (collection, ids, signal) =>
-      exclusive(collection, (indexing, inner) => indexing.finishRemovals(collection, ids, inner), signal),
-    changedCollections: (signal) => actor.ask<readonly string[]>({ kind: "changed_collections" }, { timeoutMs, signal }),
-    optimize: (collection, signal) => exclusive(collection, (indexing, inner) => indexing.optimize(collection, inner), signal),
-  };
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { Catalog } from "../document_store/catalog.ts";
 import type { DocumentStore } from "../document_store/document_store.ts";
-import type { IngestService } from "../ingest/ingest.ts";
+import type { IngestService } from "../ingest/ingest_service.ts";
 
 /** One kind of upkeep. What it does in one run is bounded; what it leaves, the next run does. */
 export interface JanitorTask {
@@ -11,14 +11,19 @@ export interface JanitorTask {
 }
 
 export interface TaskParts {
-  readonly catalog: Pick<Catalog, "list" | "finishDeletions">;
+  readonly catalog: Pick<Catalog, "list" | "finishDeletions" | "aliases">;
   readonly documents: Pick<DocumentStore, "deletingDocuments" | "pruneJobs">;
-  readonly ingest: Pick<IngestService, "removeExpired" | "finishRemovals" | "changedCollections" | "optimize">;
+  readonly ingest: Pick<
+    IngestService,
+    "removeExpired" | "finishRemovals" | "changedCollections" | "optimize" | "dropVersion" | "retireVersion"
+  >;
   /** Documents past their time to live removed in one run and collection. */
   readonly maxExpiredDocuments: number;
   /** Finished jobs that are kept, and for how long. */
   readonly maxFinishedJobs: number;
   readonly maxJobAgeMs: number;
+  /** How long a build is kept after another has taken its place: searches on it end, and an alias may still be put on it. */
+  readonly retiredVersionMs: number;
   readonly clock: Clock;
 }
 
@@ -33,6 +38,7 @@ export function janitorTasks(parts: TaskParts): readonly JanitorTask[] {
     { name: "remove_expired", run: (signal) => removeExpired(parts, signal) },
     { name: "finish_removals", run: (signal) => finishRemovals(parts, signal) },
     { name: "finish_deletions", run: (signal) => parts.catalog.finishDeletions(signal) },
+    { name: "drop_versions", run: (signal) => dropVersions(parts, signal) },
     { name: "prune_jobs", run: (signal) => pruneJobs(parts, signal) },
     { name: "optimize_indexes", run: (signal) => optimizeIndexes(parts, signal) },
   ];
@@ -62,6 +68,26 @@ async function finishRemovals({ documents, ingest }: TaskParts, signal: AbortSig
     );
   }
   return leaving.length;
+}
+
+async function dropVersions({ catalog, ingest, retiredVersionMs, clock }: TaskParts, signal: AbortSignal): Promise<number> {
+  const pinned = new Set(catalog.aliases().map(({ collection, version }) => `${collection} ${version}`));
+  const beforeMs = clock.wallMs() - retiredVersionMs;
+  let dropped = 0;
+  let after: string | null = null;
+  do {
+    const page: ReturnType<Catalog["list"]> = catalog.list({ after, limit: COLLECTIONS_PER_PAGE });
+    for (const { name, versions } of page.items) {
+      for (const version of versions) {
+        const isKeptNoLonger = version.kind === "standby" && version.keepUntilMs !== null && version.keepUntilMs <= clock.wallMs();
+        if (isKeptNoLonger && (await ingest.retireVersion(name, version.version, signal))) dropped += 1;
+        const isDue = version.kind === "retired" && version.retiredAtMs < beforeMs && !pinned.has(`${name} ${version.version}`);
+        if (isDue && (await ingest.dropVersion(name, version.version, signal))) dropped += 1;
+      }
+    }
+    after = page.next;
+  } while (after !== null);
+  return dropped;
 }
 
 function pruneJobs({ documents, maxFinishedJobs, maxJobAgeMs, clock }: TaskParts, signal: AbortSignal): Promise<number> {

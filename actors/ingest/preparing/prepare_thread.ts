@@ -1,3 +1,4 @@
+import { lowerThreadPriority } from "../../../runtime/thread_priority.ts";
 import { serveTasks } from "../../../runtime/worker_thread.ts";
 import type { Chunking, ParsedDocument, SourceDocument } from "../../document_store/document_store.ts";
 import { loadStaticModel, loadStaticTokenizer, type StaticModel } from "../../embedding/static/static_model.ts";
@@ -12,10 +13,10 @@ export interface PrepareThreadData {
   readonly embeds: boolean;
 }
 
-export interface PrepareTask {
-  readonly documents: readonly SourceDocument[];
-  readonly chunking: Chunking;
-}
+export type PrepareTask =
+  | { readonly kind: "parse"; readonly documents: readonly SourceDocument[]; readonly chunking: Chunking }
+  /** Chunks' texts that were cut before; the answer holds their vectors and no documents. */
+  | { readonly kind: "embed"; readonly texts: readonly string[] };
 
 /** Documents in the order of the task; `vectors` holds those of all chunks one after the other. */
 export interface PrepareAnswer {
@@ -31,16 +32,18 @@ const MAX_CHARACTERS_PER_TOKEN = 12;
 
 /** Entry of the threads that parse, chunk and, with the built-in model, embed: a document crosses between threads once each way. */
 await serveTasks(async (data: PrepareThreadData) => {
+  lowerThreadPriority();
   const model = data.embeds ? await loadStaticModel() : null;
   const tokenizer = model?.tokenizer ?? (await loadStaticTokenizer());
   // The vocabulary calls a word of any length that it does not know one token; its length bounds the chunk all the same.
   const countTokens = (text: string) => Math.max(tokenizer.countTokens(text), Math.ceil(text.length / MAX_CHARACTERS_PER_TOKEN));
   return {
     async handle(task: PrepareTask) {
+      if (task.kind === "embed") return withTransfer(embedAll([], task.texts, model));
       const documents: ParsedDocument[] = [];
       for (const document of task.documents) documents.push(await prepareDocument(document, task.chunking, data.limits, countTokens));
-      const value = embedAll(documents, model);
-      return { value, transfer: value.vectors === null ? [] : [value.vectors.buffer as ArrayBuffer] };
+      const texts = documents.flatMap((document) => document.chunks.map((chunk) => chunk.indexText));
+      return withTransfer(embedAll(documents, texts, model));
     },
     close() {},
   };
@@ -64,8 +67,11 @@ async function prepareDocument(
   }
 }
 
-function embedAll(documents: readonly ParsedDocument[], model: StaticModel | null): PrepareAnswer {
-  const texts = documents.flatMap((document) => document.chunks.map((chunk) => chunk.indexText));
+function withTransfer(value: PrepareAnswer) {
+  return { value, transfer: value.vectors === null ? [] : [value.vectors.buffer as ArrayBuffer] };
+}
+
+function embedAll(documents: readonly ParsedDocument[], texts: readonly string[], model: StaticModel | null): PrepareAnswer {
   const hasVector = new Uint8Array(texts.length);
   if (model === null) return { documents, vectors: null, hasVector, dimensions: 0 };
   const { dimensions } = model;

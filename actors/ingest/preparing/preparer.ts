@@ -1,14 +1,14 @@
 import type { Clock } from "../../../runtime/clock.ts";
 import { toKennelError } from "../../../runtime/errors.ts";
 import { createWorkerPool, type WorkerPool } from "../../../runtime/worker_pool.ts";
-import type { Chunking, ParsedDocument, SourceDocument } from "../../document_store/document_store.ts";
+import type { ChunkedDocument, Chunking, ParsedDocument, SourceDocument } from "../../document_store/document_store.ts";
 import type { EmbeddingModel } from "../../embedding/embedding.ts";
 import type { ParseLimits } from "../parsing/parsed_text.ts";
 import type { PrepareAnswer, PrepareTask, PrepareThreadData } from "./prepare_thread.ts";
 
 /** A document ready for the stores: a vector for each of its chunks, null where the model knows no word of it. */
 export interface PreparedDocument {
-  readonly source: SourceDocument;
+  readonly source: Omit<SourceDocument, "source">;
   readonly parsed: ParsedDocument;
   readonly vectors: readonly (Float32Array | null)[];
 }
@@ -18,8 +18,11 @@ export interface PreparerOptions {
   readonly maxThreads: number;
   /** For one document; one beyond it fails alone. */
   readonly parseTimeoutMs: number;
-  /** Name of the model that the threads run themselves; of any other, vectors are asked of the model given with a batch. */
-  readonly modelInThreads: string;
+  /**
+   * Name of the model that the threads run themselves; of any other, vectors are asked of the model given with a batch.
+   * Null: they run none.
+   */
+  readonly modelInThreads: string | null;
   readonly clock: Clock;
 }
 
@@ -31,6 +34,8 @@ export interface Preparer {
     model: EmbeddingModel,
     signal: AbortSignal,
   ): Promise<readonly PreparedDocument[]>;
+  /** Embeds chunks that were cut before, in order. Rejects as `prepare` does. */
+  embed(documents: readonly ChunkedDocument[], model: EmbeddingModel, signal: AbortSignal): Promise<readonly PreparedDocument[]>;
   /** Starts the threads ahead of the first document. */
   warm(): Promise<void>;
   close(): Promise<void>;
@@ -40,7 +45,7 @@ export interface Preparer {
 const MAX_SHARED_CHARACTERS = 65_536;
 
 export function createPreparer(options: PreparerOptions): Preparer {
-  const data: PrepareThreadData = { limits: options.limits, embeds: true };
+  const data: PrepareThreadData = { limits: options.limits, embeds: options.modelInThreads !== null };
   const pool: WorkerPool<PrepareTask, PrepareAnswer> = createWorkerPool({
     name: "parser",
     entry: new URL("./prepare_thread.ts", import.meta.url),
@@ -53,16 +58,28 @@ export function createPreparer(options: PreparerOptions): Preparer {
   return {
     async prepare(documents, chunking, model, signal) {
       const groups = groupBySize(documents);
-      const answers = await Promise.all(groups.map((group) => prepareGroup(pool, options, { documents: group, chunking }, signal)));
+      const answers = await Promise.all(
+        groups.map((group) => prepareGroup(pool, options, { kind: "parse", documents: group, chunking }, signal)),
+      );
+      const sources = groups.flat();
       const prepared: PreparedDocument[] = [];
       for (const [place, answer] of answers.flat().entries()) {
-        const group = groups.flat();
-        const source = group[place];
+        const source = sources[place];
         if (source !== undefined) prepared.push(withVectors(source, answer, options.modelInThreads === model.name));
       }
       const complete = options.modelInThreads === model.name ? prepared : await embedPrepared(prepared, model, signal);
       const byId = new Map(complete.map((document) => [document.source.id, document]));
       return documents.map((document) => byId.get(document.id)).filter((document) => document !== undefined);
+    },
+    async embed(documents, model, signal) {
+      const isInThreads = options.modelInThreads === model.name;
+      const answers = isInThreads
+        ? await embedInThreads(pool, options, documents, signal)
+        : documents.map(({ parsed }) => unembedded(parsed));
+      const prepared = documents.map((document, place) =>
+        withVectors(document, answers[place] ?? unembedded(document.parsed), isInThreads),
+      );
+      return isInThreads ? prepared : embedPrepared(prepared, model, signal);
     },
     warm: () => pool.warm(),
     close: () => pool.close(),
@@ -90,7 +107,7 @@ function groupBySize(documents: readonly SourceDocument[]): SourceDocument[][] {
 async function prepareGroup(
   pool: WorkerPool<PrepareTask, PrepareAnswer>,
   options: PreparerOptions,
-  task: PrepareTask,
+  task: Extract<PrepareTask, { readonly kind: "parse" }>,
   signal: AbortSignal,
 ): Promise<OneAnswer[]> {
   try {
@@ -131,8 +148,24 @@ function unpack(answer: PrepareAnswer): OneAnswer[] {
   });
 }
 
+function unembedded(parsed: ParsedDocument): OneAnswer {
+  return { parsed, vectors: parsed.chunks.map(() => null) };
+}
+
+/** One task: what was cut before is of bounded size. */
+async function embedInThreads(
+  pool: WorkerPool<PrepareTask, PrepareAnswer>,
+  options: PreparerOptions,
+  documents: readonly ChunkedDocument[],
+  signal: AbortSignal,
+): Promise<OneAnswer[]> {
+  const texts = documents.flatMap(({ parsed }) => parsed.chunks.map((chunk) => chunk.indexText));
+  const answer = await pool.run({ kind: "embed", texts }, { timeoutMs: options.parseTimeoutMs, signal });
+  return unpack({ ...answer, documents: documents.map(({ parsed }) => parsed) });
+}
+
 /** A document's own vector stands for its first passage; a copy on each would bring the same hit up many times. */
-function withVectors(source: SourceDocument, { parsed, vectors }: OneAnswer, areFinal: boolean): PreparedDocument {
+function withVectors(source: Omit<SourceDocument, "source">, { parsed, vectors }: OneAnswer, areFinal: boolean): PreparedDocument {
   if (source.vector !== null)
     return { source, parsed, vectors: parsed.chunks.map((_chunk, place) => (place === 0 ? source.vector : null)) };
   return { source, parsed, vectors: areFinal ? vectors : parsed.chunks.map(() => null) };

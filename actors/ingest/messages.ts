@@ -1,0 +1,61 @@
+import type { Asks, Outcome, PendingAsk } from "../../supervisor/kernel/behavior.ts";
+import type { BuildSettings, JobRecord, ReindexPlan, SourceDocument } from "../document_store/document_store.ts";
+import type { AttributeType } from "../vector_store/filter.ts";
+import type { Indexing } from "./indexing.ts";
+
+/** What an exclusive step does; nothing else runs on its collection meanwhile. */
+export type Work = (indexing: Indexing, signal: AbortSignal) => Promise<unknown>;
+
+export interface AcceptMessage extends Asks<JobRecord> {
+  readonly kind: "accept";
+  readonly collection: string;
+  readonly documents: readonly SourceDocument[];
+  readonly inferred: Readonly<Record<string, AttributeType>>;
+  readonly bytes: number;
+}
+
+export interface ReindexMessage extends Asks<JobRecord> {
+  readonly kind: "reindex";
+  readonly collection: string;
+  readonly build: BuildSettings;
+  readonly plan: ReindexPlan;
+}
+
+export interface ExclusiveMessage extends Asks<unknown> {
+  readonly kind: "exclusive";
+  readonly collection: string;
+  readonly work: Work;
+}
+
+export interface CancelMessage extends Asks<boolean> {
+  readonly kind: "cancel";
+  readonly jobId: string;
+}
+
+export interface ChangedMessage extends Asks<readonly string[]> {
+  readonly kind: "changed_collections";
+}
+
+export type IngestMessage =
+  | AcceptMessage
+  | ReindexMessage
+  | ExclusiveMessage
+  | CancelMessage
+  | ChangedMessage
+  | { readonly kind: "accepted"; readonly bytes: number; readonly ask: PendingAsk | null; readonly outcome: Outcome<JobRecord> }
+  | {
+      readonly kind: "round_ended";
+      readonly jobId: string;
+      readonly collection: string;
+      readonly outcome: Outcome<{ readonly isFinished: boolean }>;
+    }
+  | { readonly kind: "exclusive_ended"; readonly collection: string; readonly ask: PendingAsk | null; readonly outcome: Outcome<unknown> }
+  | {
+      readonly kind: "cancelled";
+      readonly jobId: string;
+      readonly collection: string;
+      readonly ask: PendingAsk | null;
+      readonly outcome: Outcome<boolean>;
+    }
+  | { readonly kind: "job_failed"; readonly jobId: string; readonly outcome: Outcome<JobRecord> }
+  | { readonly kind: "wake" };
