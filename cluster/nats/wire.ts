@@ -1,0 +1,66 @@
+import { z } from "zod";
+import { SUBJECT_ROOT } from "../../transport/nats/subjects.ts";
+import type { Control } from "../lease/control.ts";
+
+/** Subjects that all nodes of a cluster publish to and hear. Queries have others, which nobody keeps. */
+export const HEARTBEAT_SUBJECT = `${SUBJECT_ROOT}.cluster.heartbeat`;
+/** What the leader of those with the same stores tells: others on the same NATS have a leader of their own. */
+export const controlSubject = (stores: string) => `${SUBJECT_ROOT}.cluster.control.${stores}`;
+/** Also for whoever else wants to know. */
+export const CHANGES_SUBJECT = `${SUBJECT_ROOT}.events.collections`;
+
+const MAX_BYTES = 524_288;
+const token = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+
+const wireControl = z.object({
+  epoch: z.int().min(0),
+  sequence: z.int().min(0),
+  exceptions: z.record(token, z.array(token).min(1).max(64)),
+  replicas: z.record(token, z.int().min(1).max(4_096)).default({}),
+});
+
+export function encodeControl({ epoch, sequence, exceptions, replicas }: Control): string {
+  const wire: z.input<typeof wireControl> = {
+    epoch,
+    sequence,
+    exceptions: Object.fromEntries([...exceptions].map(([collection, nodes]) => [collection, [...nodes]])),
+    replicas: Object.fromEntries(replicas),
+  };
+  return JSON.stringify(wire);
+}
+
+/** Null: not what `encodeControl` writes. */
+export function parseControl(text: string): Control | null {
+  const wire = parse(wireControl, text);
+  if (wire === null) return null;
+  const { epoch, sequence, exceptions, replicas } = wire;
+  return { epoch, sequence, exceptions: new Map(Object.entries(exceptions)), replicas: new Map(Object.entries(replicas)) };
+}
+
+/** A node has changed a collection, or what it holds. */
+export interface CollectionChange {
+  readonly node: string;
+  readonly collection: string;
+  /** As in the node's heartbeats. */
+  readonly stores: string;
+}
+
+const wireChange = z.object({ node: token, collection: token, stores: token });
+
+export function encodeChange(change: CollectionChange): string {
+  return JSON.stringify(change);
+}
+
+/** Null: not what `encodeChange` writes. */
+export function parseChange(text: string): CollectionChange | null {
+  return parse(wireChange, text);
+}
+
+function parse<Value>(schema: z.ZodType<Value>, text: string): Value | null {
+  if (text.length > MAX_BYTES) return null;
+  try {
+    return schema.safeParse(JSON.parse(text)).data ?? null;
+  } catch {
+    return null;
+  }
+}

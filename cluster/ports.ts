@@ -1,0 +1,63 @@
+import type { Clock } from "../runtime/clock.ts";
+import type { Random } from "../runtime/random.ts";
+import type { Control } from "./lease/control.ts";
+import type { LeaseOutcome, LeaseRecord } from "./lease/lease.ts";
+import type { Heartbeat } from "./membership/heartbeat.ts";
+import type { MembershipEvent } from "./membership/membership.ts";
+import type { Sent } from "./router/router.ts";
+
+/** What connects the nodes. All of it may fail, be late or say nothing; nothing of it throws. */
+export interface ClusterNetwork<Request, Answer> {
+  readonly isConnected: boolean;
+  /** To all nodes. */
+  publishHeartbeat(beat: Heartbeat): void;
+  /** To all nodes. */
+  publishControl(control: Control): void;
+  /** Asks another node, which serves it itself. Calls `settle` at most once. @returns cancels */
+  send(node: string, request: Request, timeoutMs: number, settle: (sent: Sent<Answer>) => void): () => void;
+  readLease(settle: (outcome: LeaseOutcome) => void): void;
+  /** Compare-and-set: `expected` is the revision that is replaced, 0 where there must be none. */
+  writeLease(record: LeaseRecord, expected: number, settle: (outcome: LeaseOutcome) => void): void;
+}
+
+export interface LocalLoad {
+  readonly lagMs: number;
+  readonly inFlight: number;
+  readonly queue: number;
+  readonly capacity: number;
+  /** Where its HTTP bridge can be reached; empty: it does not listen yet. */
+  readonly url: string;
+  /** Searches at a time of the busiest collections, at most `MAX_BUSY`. */
+  readonly busy: ReadonlyMap<string, number>;
+}
+
+/** What the cluster asks of the node that it is on. */
+export interface LocalNode<Request, Answer> {
+  load(): LocalLoad;
+  /** Collections that answer without waiting. A new set whenever it has changed. */
+  ready(): ReadonlySet<string>;
+  /** Places that a collection is to have by its settings, at least 1. */
+  replicasOf(collection: string): number;
+  serve(request: Request, timeoutMs: number, settle: (sent: Sent<Answer>) => void): () => void;
+  warm(collection: string, ended: () => void): void;
+  release(collection: string): void;
+}
+
+export type ClusterEvent =
+  | MembershipEvent
+  /** Another node has this one's name, and was there first: this one keeps to itself until it is gone. */
+  | { readonly kind: "name_taken"; readonly node: string }
+  | { readonly kind: "name_free"; readonly node: string }
+  /** A node whose stores are not this one's cannot share its work; told once for each of its incarnations. */
+  | { readonly kind: "foreign"; readonly node: string }
+  /** Nodes with other stores answer clients and were there first: this one does not; or they have gone. */
+  | { readonly kind: "yields" | "answers"; readonly node: string }
+  | { readonly kind: "leads" | "follows"; readonly node: string; readonly epoch: number };
+
+export interface ClusterPorts<Request, Answer> {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly network: ClusterNetwork<Request, Answer>;
+  readonly local: LocalNode<Request, Answer>;
+  readonly onEvent: (event: ClusterEvent) => void;
+}
