@@ -95,6 +95,7 @@ function parseJson(text: string): unknown {
 function describeFailure(response: Response, body: unknown): string {
   const error = (body as { error?: { message?: unknown; code?: unknown } } | null)?.error;
   if (typeof error?.message !== "string") return `The server answered ${response.status}`;
+  if (error.code === "unauthorized") return "The server asks for a key: set KENNEL_API_KEY to a valid one (unauthorized)";
   return `${error.message} (${String(error.code)})`;
 }
 
@@ -103,6 +104,14 @@ function innermost(error: unknown): string {
   let inner = error;
   while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause;
   return inner instanceof Error ? inner.message || ((inner as NodeJS.ErrnoException).code ?? inner.name) : String(inner);
+}
+
+/** KENNEL_API_KEY; null: none is set. What is wrong with it is said without showing it. */
+export function apiKey({ environment }: Pick<Sources, "environment">): string | null {
+  const given = environment.KENNEL_API_KEY?.trim() ?? "";
+  if (given === "") return null;
+  if (/^[\x21-\x7e]+$/.test(given)) return given;
+  throw new CommandError("KENNEL_API_KEY: expected a key as kennel keys create prints it", EXIT.misused);
 }
 
 /** KENNEL_URL, or where the configuration says that this machine's node listens. */

@@ -1,10 +1,12 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { STRATEGIES } from "../../actors/retriever/search.ts";
+import { SWITCHES } from "../../actors/document_store/document_store.ts";
+import { ENSEMBLE_PARTS, STRATEGIES, type WeightedStrategy } from "../../actors/retriever/search.ts";
 import { ConfigError, loadConfig, type Sources } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { systemSources } from "../../config/system_sources.ts";
 import { type Clock, systemClock } from "../../runtime/clock.ts";
-import { KennelClient, serverUrl } from "./client.ts";
+import { SCOPES } from "../keys/grant.ts";
+import { apiKey, KennelClient, serverUrl } from "./client.ts";
 import { CommandError, EXIT, systemTerminal, type Terminal } from "./terminal.ts";
 
 export interface CommandHandlers {
@@ -18,6 +20,11 @@ export interface CommandContext {
   readonly clock: Clock;
   readonly client: KennelClient;
   readonly signal: AbortSignal;
+}
+
+/** What a command gets that works on this machine's data folder. */
+export interface LocalContext extends Omit<CommandContext, "client"> {
+  readonly config: Config;
 }
 
 /** What the command line stands on; tests bring their own. */
@@ -72,20 +79,28 @@ export async function runCommandLine(
 
 function describeCommands(environment: CommandLineEnvironment, handlers: CommandHandlers, end: (exitCode: number) => void): Command {
   const { terminal, sources, clock, signal } = environment;
-  const context = (): CommandContext => ({ terminal, clock, signal, client: new KennelClient(serverUrl(sources), clock) });
+  const context = (): CommandContext => ({
+    terminal,
+    clock,
+    signal,
+    client: new KennelClient(serverUrl(sources), clock, apiKey(sources)),
+  });
+  const local = (): LocalContext => ({ terminal, clock, signal, config: loadConfig(sources) });
   const program = new Command("kennel")
     .description("A retrieval server that keeps its retrievers warm")
     .exitOverride()
     .configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), writeErr: (text) => terminal.err(text.trimEnd()) })
     .addHelpText(
       "after",
-      "\nCommands other than serve and config talk to a running server: KENNEL_URL, or host and port of the configuration.",
+      "\nCommands other than serve, config, keys, backup and restore talk to a running server: KENNEL_URL, or host and port of the configuration; with KENNEL_API_KEY where it asks for a key.",
     );
   program
     .command("serve")
     .description("serve until SIGTERM or SIGINT; settings come from kennel.json and KENNEL_ variables")
     .action(async () => end(await handlers.serve(loadConfig(sources))));
   describeClientCommands(program, context, end);
+  describeBackups(program, context, local, end);
+  describeKeys(program, local, end);
   const config = program.command("config").description("the configuration that serve would run with");
   config
     .command("print")
@@ -114,14 +129,22 @@ function describeClientCommands(program: Command, context: () => CommandContext,
     .action(async (collection, paths, options) => end(await (await import("./ingest.ts")).ingest(context(), collection, paths, options)));
   program
     .command("search")
-    .description("ask a collection")
-    .argument("<collection>")
+    .description("ask a collection, or several at once")
+    .argument("<collection>", "its name; several with commas")
     .argument("<query>")
     .addOption(new Option("--strategy <name>", "how to look").choices(STRATEGIES))
+    .addOption(ensembleOption())
     .option("--top-k <count>", "hits wanted", wholeNumber, 10)
     .option("--filter <json>", 'only documents that match, as {"type":"eq","key":"lang","value":"en"}', jsonValue)
     .addOption(jsonOption())
     .action(async (collection, query, options) => end(await (await import("./search.ts")).search(context(), collection, query, options)));
+  program
+    .command("chat")
+    .description("ask a question and read the answer, with what it cites")
+    .argument("<collection>")
+    .argument("<question>")
+    .addOption(jsonOption())
+    .action(async (collection, question, options) => end(await (await import("./chat.ts")).chat(context(), collection, question, options)));
   program
     .command("status")
     .description("show the tree of supervised actors")
@@ -135,12 +158,41 @@ function describeClientCommands(program: Command, context: () => CommandContext,
     .addOption(jsonOption())
     .action(async (collections, options) => end(await (await import("./warm.ts")).warm(context(), collections, options)));
   program
+    .command("reindex")
+    .description("build a collection's index anew from its stored documents; the old one is searched meanwhile")
+    .argument("<collection>")
+    .option("--language <name>", "stemming and stop words of the new index; none: neither")
+    .option("--embedding <name>", "the model of its vectors")
+    .option("--chunking <json>", 'as {"max_tokens":128,"overlap_tokens":16,"parent_tokens":512}', jsonValue)
+    .addOption(new Option("--switch <when>", "search the new build: unless it is worse, when told, or always").choices(SWITCHES))
+    .option("--queries <file>", 'compare the two by judged queries, JSON lines of {"_id", "text"}; without, by what was asked most of late')
+    .option("--qrels <file>", "query id, document id and grade on each line, with tabs between")
+    .addOption(jsonOption())
+    .action(async (collection, options) => end(await (await import("./reindex.ts")).reindex(context(), collection, options)));
+  program
+    .command("adopt")
+    .description("search a collection of Milvus that is not Kennel's as it is; without --as only look, without a name list them")
+    .argument("[foreign]", "its name in Milvus")
+    .option("--as <collection>", "the collection to make of it")
+    .addOption(new Option("--mode <mode>", "whether documents may be written into it").choices(["read_only", "read_write"]))
+    .option("--field <role=field>", "what a field is for, as text=body; title= for none; may be repeated", fieldOfRole, {})
+    .addOption(jsonOption())
+    .action(async (foreign, options) => end(await (await import("./adopt.ts")).adopt(context(), foreign, options)));
+  program
+    .command("switch")
+    .description("search the build of a collection that is held or kept from now on; the same again leads back")
+    .argument("<collection>")
+    .option("--to <version>", "the build, where it is to be a certain one", wholeNumber)
+    .addOption(jsonOption())
+    .action(async (collection, options) => end(await (await import("./switch.ts")).switchBuild(context(), collection, options)));
+  program
     .command("eval")
     .description("judge a collection's answers: nDCG@10, MAP, MRR@10 and recall@100, each with its 95 % bootstrap interval")
     .argument("<collection>")
     .requiredOption("--queries <file>", 'JSON lines of {"_id", "text"}')
     .requiredOption("--qrels <file>", "query id, document id and grade on each line, with tabs between")
     .addOption(new Option("--strategy <names...>", "strategies to judge").choices([...STRATEGIES, "all"]).default(["hybrid"]))
+    .addOption(ensembleOption())
     .option("--tune", "try fusion weights for hybrid and save the best one to the collection", false)
     .option("--min-ndcg <value>", "fail when the last strategy's nDCG@10 is lower", ratio)
     .option("--concurrency <count>", "queries at once", wholeNumber, 8)
@@ -148,11 +200,81 @@ function describeClientCommands(program: Command, context: () => CommandContext,
     .action(async (collection, options) => end(await (await import("./evaluate.ts")).evaluate(context(), collection, options)));
 }
 
+function describeBackups(
+  program: Command,
+  context: () => CommandContext,
+  local: () => LocalContext,
+  end: (exitCode: number) => void,
+): void {
+  program
+    .command("backup")
+    .description("copy what the data folder holds into one file, as of one moment; its node may serve meanwhile")
+    .argument("<file>", "made anew; its SHA-256 goes beside it")
+    .addOption(jsonOption())
+    .action(async (file, options) => end(await (await import("./backup.ts")).backup(local(), file, options)));
+  program
+    .command("restore")
+    .description("make a backup the content of an empty data folder, or send one collection of it to a running server")
+    .argument("<file>", "what kennel backup has made")
+    .option("--collection <name>", "this one, to the running server")
+    .option("--as <name>", "under another name")
+    .addOption(jsonOption())
+    .action(async (file, { collection, as, json }) => {
+      if (collection !== undefined)
+        return end(await (await import("./restore_collection.ts")).restoreCollection(context(), file, { collection, as, json }));
+      if (as !== undefined) throw new CommandError("--as names a collection: give --collection too", EXIT.misused);
+      end(await (await import("./restore.ts")).restore(local(), file, { json }));
+    });
+}
+
+function describeKeys(program: Command, local: () => LocalContext, end: (exitCode: number) => void): void {
+  const keys = program.command("keys").description("what callers are let in by, where KENNEL_AUTH asks for it; a running node follows");
+  keys
+    .command("create")
+    .description("make a key and print it, once: only its hash is kept")
+    .requiredOption("--name <name>", "whose it is, for people")
+    .addOption(new Option("--scope <scope>", "what it allows; each what those before it do").choices(SCOPES).makeOptionMandatory())
+    .requiredOption("--collections <pattern>", 'names and beginnings of names, as "docs" or "docs-*", with commas; "*": all')
+    .option("--expires <when>", "after 12h or 30d, or at a date as 2027-01-31")
+    .addOption(jsonOption())
+    .action(async (options) => end(await (await import("./keys.ts")).createKey(local(), options)));
+  keys
+    .command("list")
+    .description("show the keys, without what is secret, and when each was last used on this machine's node")
+    .addOption(jsonOption())
+    .action(async (options) => end(await (await import("./keys.ts")).listKeys(local(), options)));
+  keys
+    .command("revoke")
+    .description("let nobody in by a key any more")
+    .argument("<id>", "as list shows it")
+    .addOption(jsonOption())
+    .action(async (id, options) => end(await (await import("./keys.ts")).revokeKey(local(), id, options)));
+}
+
+const ensembleOption = () =>
+  new Option("--ensemble <parts>", "what the strategy ensemble is made of, as hybrid=0.7,bm25=0.3").argParser(weightedStrategies);
+
 const jsonOption = () => new Option("--json", "print JSON for scripts").default(false);
+
+function weightedStrategies(text: string): readonly WeightedStrategy[] {
+  return text.split(",").map((part) => {
+    const [name = "", weight = "1"] = part.split("=");
+    const strategy = ENSEMBLE_PARTS.find((known) => known === name.trim());
+    if (strategy === undefined) throw new InvalidArgumentError(`Expected strategies of ${ENSEMBLE_PARTS.join(", ")}.`);
+    if (!(Number(weight) > 0)) throw new InvalidArgumentError(`Expected a weight above 0 for ${strategy}.`);
+    return { strategy, weight: Number(weight) };
+  });
+}
 
 function wholeNumber(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError("Expected a whole number above 0.");
   return Number(text);
+}
+
+function fieldOfRole(text: string, before: Readonly<Record<string, string | null>>): Readonly<Record<string, string | null>> {
+  const place = text.indexOf("=");
+  if (place < 1) throw new InvalidArgumentError("Expected role=field, as text=body.");
+  return { ...before, [text.slice(0, place)]: text.slice(place + 1) || null };
 }
 
 function ratio(text: string): number {

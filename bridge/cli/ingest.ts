@@ -7,8 +7,8 @@ import { type Progress, startProgress } from "./progress.ts";
 import { CommandError, EXIT } from "./terminal.ts";
 
 /** Well under what a server takes in one body (32 MiB, 10,000 documents), so that a bar moves and memory stays small. */
-const BATCH_BYTES = 4 * 1_024 * 1_024;
-const BATCH_DOCUMENTS = 1_000;
+export const BATCH_BYTES = 4 * 1_024 * 1_024;
+export const BATCH_DOCUMENTS = 1_000;
 /** Jobs that the server has taken and not finished; more would only wait there. */
 const MAX_OPEN_JOBS = 4;
 const POLL_MS = 100;
@@ -48,7 +48,7 @@ async function ensureCollection({ client, signal, terminal }: CommandContext, co
 }
 
 /** The jobs of one ingest: at most a few open, in the order they were accepted. */
-class JobQueue {
+export class JobQueue {
   readonly progress: Progress;
   readonly finished: WireJob[] = [];
   readonly #context: CommandContext;
@@ -101,7 +101,7 @@ function doneIn({ counts }: WireJob): number {
   return counts.indexed + counts.unchanged + counts.skipped + counts.failed;
 }
 
-interface Batch {
+export interface Batch {
   readonly documents: number;
   readonly body: Body;
 }
@@ -141,12 +141,13 @@ function toBatch(documents: readonly FoundDocument[]): Batch {
   return { documents: documents.length, body: { kind: "bytes", mediaType: "application/x-ndjson", bytes } };
 }
 
-function report(
+/** @returns the exit code: 1 where more documents failed than were known to, or a job did not complete */
+export function report(
   { terminal }: CommandContext,
   collection: string,
   jobs: readonly WireJob[],
   durationMs: number,
-  options: IngestOptions,
+  options: IngestOptions & { readonly expectedFailures?: number },
 ): number {
   const sum = (name: keyof WireJob["counts"]) => jobs.reduce((total, job) => total + job.counts[name], 0);
   const counts = {
@@ -182,5 +183,5 @@ function report(
     );
   }
   for (const job of unfinished) terminal.err(`Job ${job.id} is ${job.status}`);
-  return counts.failed > 0 || unfinished.length > 0 ? EXIT.failed : 0;
+  return counts.failed > (options.expectedFailures ?? 0) || unfinished.length > 0 ? EXIT.failed : 0;
 }

@@ -1,10 +1,13 @@
 import type { z } from "zod";
+import type { WeightedStrategy } from "../../actors/retriever/search.ts";
 import { type hitSchema, searchAnswerSchema } from "../schema/search.ts";
+import { acrossAnswerSchema } from "../schema/search_across.ts";
 import { collectionPath } from "./client.ts";
 import type { CommandContext } from "./command_line.ts";
 
 export interface SearchOptions {
   readonly strategy?: string;
+  readonly ensemble?: readonly WeightedStrategy[];
   readonly topK: number;
   readonly filter?: unknown;
   readonly json: boolean;
@@ -23,8 +26,10 @@ export async function search(
     query,
     top_k: options.topK,
     ...(options.strategy === undefined ? {} : { strategy: options.strategy }),
+    ...(options.ensemble === undefined ? {} : { strategy: "ensemble", strategies: options.ensemble }),
     ...(options.filter === undefined ? {} : { filters: options.filter }),
   };
+  if (collection.includes(",")) return searchSeveral({ client, terminal, signal }, collection.split(","), value, options.json);
   const answer = await client.request("POST", `${collectionPath(collection)}/search`, searchAnswerSchema, {
     body: { kind: "json", value },
     signal,
@@ -37,6 +42,30 @@ export async function search(
   for (const { stage, reason, service } of answer.degradations) terminal.err(`Without ${stage}: ${service} is ${reason}`);
   const count = answer.data.length === 1 ? "1 hit" : `${answer.data.length} hits`;
   terminal.err(`${count}, ${answer.timings_ms.total?.toFixed(1) ?? "?"} ms, mode ${answer.mode}, cache ${answer.cache}`);
+  return 0;
+}
+
+async function searchSeveral(
+  { client, terminal, signal }: Pick<CommandContext, "client" | "terminal" | "signal">,
+  collections: readonly string[],
+  value: object,
+  asJson: boolean,
+): Promise<number> {
+  const body = { kind: "json", value: { collections, ...value } } as const;
+  const answer = await client.request("POST", "/v1/search", acrossAnswerSchema, { body, signal });
+  if (asJson) {
+    terminal.out(JSON.stringify(answer));
+    return 0;
+  }
+  for (const [index, hit] of answer.data.entries()) {
+    const named = { ...hit, document_id: `${hit.collection}/${hit.document_id}` };
+    terminal.out(describeHit(index + 1, named, terminal.columns));
+  }
+  for (const { collection, stage, reason, service } of answer.degradations)
+    terminal.err(`${collection} without ${stage}: ${service} is ${reason}`);
+  terminal.err(
+    `${answer.data.length} hits of ${answer.collections.length} collections, ${answer.timings_ms.total.toFixed(1)} ms, mode ${answer.mode}`,
+  );
   return 0;
 }
 

@@ -34,7 +34,50 @@ export function drawStatus(tree: Status): string {
   const rows = tree.children.flatMap((child, at) => drawNode(child, "", at === tree.children.length - 1, tree.node));
   const width = Math.max(...rows.map(([name]) => name.length), 0);
   const head = `${tree.node}  Kennel ${tree.version}  mode ${tree.mode}  up ${describeSeconds(tree.uptime_s)}`;
-  return [head, ...rows.map(([name, rest]) => `${name.padEnd(width)}  ${rest}`)].join("\n");
+  const tail = tree.cluster === null ? [] : drawCluster(tree.cluster);
+  return [head, ...describeNats(tree.nats), ...rows.map(([name, rest]) => `${name.padEnd(width)}  ${rest}`), ...tail].join("\n");
+}
+
+/** The connection's line, and one for each thing that an operator has to mend. */
+function describeNats(nats: Status["nats"]): readonly string[] {
+  if (nats === null) return [];
+  const place = nats.server === null ? "" : ` to ${nats.server}`;
+  return [
+    `NATS ${nats.state}${place} since ${nats.since}${nats.cause === null ? "" : ` (${nats.cause})`}`,
+    ...nats.denied.map((denied) => `NATS denies: ${denied}`),
+    ...(nats.captured ?? []).map(({ subject, stream }) => `the stream ${stream} captures ${subject}: remove its subject`),
+  ];
+}
+
+/** The nodes, then where each collection that is open lives. */
+function drawCluster({
+  connection,
+  leader,
+  epoch,
+  nodes,
+  collections,
+  pending_moves: moves,
+}: NonNullable<Status["cluster"]>): readonly string[] {
+  const head = `cluster  ${connection}  ${leader === null ? "nobody leads" : `${leader} leads since ${new Date(epoch).toISOString()}`}`;
+  const width = Math.max(...nodes.map(({ node }) => node.length), ...collections.map(({ collection }) => collection.length), 0);
+  return [
+    "",
+    `${head}${moves > 0 ? `  ${moves} moves under way` : ""}`,
+    ...nodes.map((node) =>
+      [
+        `   ${node.node.padEnd(width)}  ${node.state.padEnd(9)}`,
+        `for ${describeSeconds(node.since_s)}`,
+        `lag ${node.lag_ms} ms`,
+        `${node.in_flight + node.queue} of ${node.capacity} at work`,
+        `${node.collections} collections`,
+        node.url,
+      ].join("  "),
+    ),
+    ...collections.map(({ collection, nodes: on, owners }) => {
+      const moving = owners.filter((owner) => !on.includes(owner));
+      return `   ${collection.padEnd(width)}  on ${on.join(", ")}${moving.length === 0 ? "" : `, to ${moving.join(", ")}`}`;
+    }),
+  ];
 }
 
 type Row = readonly [name: string, rest: string];

@@ -1,39 +1,35 @@
 /** Request bodies, bounded while they are read. */
 import { KennelError, kennelError } from "../../runtime/errors.ts";
+import type { HttpRequest } from "../../runtime/http_message.ts";
 import { describe, refuse } from "../schema/validate.ts";
 import type { Admission } from "./admission.ts";
 import type { Deadline } from "./deadline.ts";
 
 /** Reads the body once, whole, and holds its room in the node's memory budget until `release`. */
 export class BodyReader {
-  readonly #request: Request;
+  readonly #request: HttpRequest;
   readonly #admission: Admission;
   readonly #deadline: Deadline;
   readonly #maxBytes: number;
   #reserved = 0;
 
-  constructor(request: Request, admission: Admission, deadline: Deadline, maxBytes: number) {
+  constructor(request: HttpRequest, admission: Admission, deadline: Deadline, maxBytes: number) {
     this.#request = request;
     this.#admission = admission;
     this.#deadline = deadline;
     this.#maxBytes = maxBytes;
   }
 
-  /** Throws `payload_too_large` as soon as there are too many bytes, `overloaded` when the node holds too many already. */
-  async read(): Promise<Uint8Array> {
+  /**
+   * At once where all of it has come. Throws `payload_too_large` as soon as there are too many bytes, `overloaded` when the
+   * node holds too many already.
+   */
+  read(): Uint8Array | Promise<Uint8Array> {
     const declared = this.#declaredBytes();
     if (declared !== null && declared > this.#maxBytes) throw this.#tooLarge(`has ${declared} bytes`);
     this.#reserve(declared ?? this.#maxBytes);
-    // The server reads no more than a declared length, so only a body without one has to be counted.
-    const work = declared === null ? this.#readCounting() : this.#request.arrayBuffer().then((buffer) => new Uint8Array(buffer));
-    try {
-      return await this.#deadline.race(work);
-    } catch (thrown) {
-      if (this.#deadline.signal.aborted) throw this.#deadline.signal.reason;
-      throw thrown instanceof KennelError
-        ? thrown
-        : kennelError("cancelled", { message: "The body ended before it was complete", cause: thrown });
-    }
+    const body = this.#request.read(this.#maxBytes, () => this.#tooLarge("is larger"));
+    return body instanceof Promise ? this.#arrival(body) : body;
   }
 
   release(): void {
@@ -54,22 +50,15 @@ export class BodyReader {
     this.#reserved = bytes;
   }
 
-  async #readCounting(): Promise<Uint8Array> {
-    const reader = this.#request.body?.getReader();
-    if (reader === undefined) return new Uint8Array(0);
-    const pieces: Uint8Array[] = [];
-    let total = 0;
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      total += value.byteLength;
-      if (total > this.#maxBytes) {
-        void reader.cancel().catch(() => undefined);
-        throw this.#tooLarge("is larger");
-      }
-      pieces.push(value);
+  async #arrival(body: Promise<Uint8Array>): Promise<Uint8Array> {
+    try {
+      return await this.#deadline.race(body);
+    } catch (thrown) {
+      if (this.#deadline.ended !== null) throw this.#deadline.ended;
+      throw thrown instanceof KennelError
+        ? thrown
+        : kennelError("cancelled", { message: "The body ended before it was complete", cause: thrown });
     }
-    return pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces, total);
   }
 
   #tooLarge(given: string) {
@@ -84,10 +73,11 @@ const UNSAID_TYPES: readonly string[] = ["", "application/x-www-form-urlencoded"
  * The media type of a request, lower case, without parameters; JSON where a command line left it unsaid. Not so for a
  * web page: without a type of its own it would reach another origin's server unasked.
  */
-export function mediaTypeOf(request: Request): string {
+export function mediaTypeOf(request: HttpRequest): string {
   const value = request.headers.get("content-type") ?? "";
   const end = value.indexOf(";");
   const given = (end === -1 ? value : value.slice(0, end)).trim().toLowerCase();
+  if (given === "application/json") return given;
   return UNSAID_TYPES.includes(given) && !request.headers.has("origin") ? "application/json" : given;
 }
 

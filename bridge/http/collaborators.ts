@@ -4,8 +4,18 @@
  */
 
 import type { Catalog } from "../../actors/document_store/catalog.ts";
-import type { DocumentRecord, JobRecord, Page } from "../../actors/document_store/document_store.ts";
+import type {
+  BuildSettings,
+  CollectionRecord,
+  DocumentRecord,
+  JobRecord,
+  Page,
+  ReindexPlan,
+} from "../../actors/document_store/document_store.ts";
 import type { IncomingDocument } from "../../actors/ingest/accept.ts";
+import type { UploadFolder } from "../../actors/ingest/upload_folder.ts";
+import type { Mode } from "../../actors/retriever/search.ts";
+import type { Adopter } from "../../actors/vector_store/adopter.ts";
 import type { Filter } from "../../actors/vector_store/filter.ts";
 
 import type { PageRequest } from "../schema/pages.ts";
@@ -30,6 +40,21 @@ export interface DocumentIngest {
   cancel(jobId: string, signal: AbortSignal): Promise<boolean>;
 }
 
+/** Files that belong to no collection yet. */
+export type FileUploads = Pick<UploadFolder, "list" | "get" | "content" | "put" | "delete">;
+
+export interface CollectionReindex {
+  /** Resolves once the job that builds the index anew is on disk. */
+  reindex(collection: string, build: BuildSettings, signal: AbortSignal, plan: ReindexPlan): Promise<JobRecord>;
+  /** Searches go to the build that is held or kept (null: whichever there is), and the one before is kept until `keepUntilMs`. */
+  switchVersion(collection: string, version: number | null, keepUntilMs: number | null, signal: AbortSignal): Promise<CollectionRecord>;
+  retireVersion(collection: string, version: number, signal: AbortSignal): Promise<boolean>;
+  dropVersion(collection: string, version: number, signal: AbortSignal): Promise<boolean>;
+}
+
+/** Collections of others in the vector store. */
+export type CollectionAdoption = Pick<Adopter, "list" | "look" | "adopt">;
+
 export interface RetrieverPool {
   /** Resolves when the collection's retriever is ready. */
   warm(nameOrAlias: string, signal: AbortSignal): Promise<void>;
@@ -42,6 +67,11 @@ export interface NodeStatusSource {
   read(): object;
   /** Whether the node has started and takes requests; it never follows a dependency. */
   readonly readiness: "ok" | "starting" | "draining";
+}
+
+export interface ModeControl {
+  /** Resolves when the mode holds for every query from then on; null lets the services decide again. */
+  force(mode: Mode | null, signal: AbortSignal): Promise<{ readonly mode: Mode; readonly forced_mode: Mode | null }>;
 }
 
 export interface HttpMetrics {

@@ -1,5 +1,7 @@
 import type { CollectionRecord } from "../../actors/document_store/document_store.ts";
+import { unlessAborted } from "../../runtime/cancellation.ts";
 import { kennelError } from "../../runtime/errors.ts";
+import { parseAdoption } from "../schema/adoptions.ts";
 import {
   type CollectionChoices,
   type CollectionDefaults,
@@ -11,7 +13,7 @@ import {
 import { deletedSchema, warmedSchema } from "../schema/deletions.ts";
 import { fromPage, pageSchema, parsePage } from "../schema/pages.ts";
 import { JSON_TYPE, json } from "./answer.ts";
-import type { CollectionCatalog, RetrieverPool } from "./collaborators.ts";
+import type { CollectionAdoption, CollectionCatalog, RetrieverPool } from "./collaborators.ts";
 import {
   COLLECTION_OR_ALIAS_PARAMETER,
   COLLECTION_PARAMETER,
@@ -26,6 +28,7 @@ import type { Route } from "./route.ts";
 interface Parts {
   readonly catalog: CollectionCatalog;
   readonly registry: RetrieverPool;
+  readonly adoption: CollectionAdoption;
   readonly defaults: CollectionDefaults;
   readonly choices: CollectionChoices;
   readonly limits: BridgeLimits;
@@ -38,13 +41,14 @@ export function collectionRoutes(parts: Parts): readonly Route[] {
 }
 
 /** By a collection's or an alias's name; throws `not_found`. */
-export function requireCollection(catalog: CollectionCatalog, nameOrAlias: string): CollectionRecord {
+export function requireCollection(catalog: CollectionCatalog, nameOrAlias: string, param = "collection"): CollectionRecord {
   const resolved = catalog.resolve(nameOrAlias);
   if (resolved !== null) return resolved.record;
-  throw kennelError("not_found", { message: `There is no collection or alias "${nameOrAlias}"`, param: "collection" });
+  throw kennelError("not_found", { message: `There is no collection or alias "${nameOrAlias}"`, param });
 }
 
-function aliasesOf(catalog: CollectionCatalog, collection: string): readonly string[] {
+/** Aliases of one collection, by name. */
+export function aliasesOf(catalog: CollectionCatalog, collection: string): readonly string[] {
   return catalog.aliases().flatMap((record) => (record.collection === collection ? [record.alias] : []));
 }
 
@@ -92,7 +96,7 @@ function listCollections({ catalog, limits }: Parts): Route {
   };
 }
 
-function putCollection({ catalog, defaults, choices, limits }: Parts): Route {
+function putCollection({ catalog, adoption, defaults, choices, limits }: Parts): Route {
   const example = { language: "english", attributes: { lang: "string" } };
   return {
     method: "PUT",
@@ -102,7 +106,7 @@ function putCollection({ catalog, defaults, choices, limits }: Parts): Route {
     timeoutMs: limits.defaultWriteTimeoutMs,
     description: {
       operationId: "putCollection",
-      summary: "Make a collection, or change its settings",
+      summary: "Make a collection, or change its settings; with adopt, of a collection of Milvus that is not Kennel's",
       tag: "collections",
       parameters: [COLLECTION_PARAMETER, TIMEOUT_PARAMETER],
       request: { isRequired: false, content: { [JSON_TYPE]: { schema: collectionSettingsSchema, example } } },
@@ -110,12 +114,16 @@ function putCollection({ catalog, defaults, choices, limits }: Parts): Route {
         200: jsonAnswer("It existed; its settings are now these", collectionSchema, EXAMPLE_COLLECTION),
         201: jsonAnswer("It was made", collectionSchema, { ...EXAMPLE_COLLECTION, documents: 0, chunks: 0, index_version: 0, aliases: [] }),
       },
-      errors: ["conflict", "storage_full"],
+      errors: ["not_found", "conflict", "storage_full"],
     },
     async handle(exchange) {
       const name = exchange.name("collection");
       exchange.refuseQuery();
-      const settings = parseCollectionSettings(await exchange.optionalJson(), defaults, choices);
+      const body = await exchange.optionalJson();
+      const asked = parseCollectionSettings(body, defaults, choices);
+      const request = parseAdoption(body);
+      const known = catalog.resolve(name)?.record.settings.adopt ?? null;
+      const settings = request === null ? asked : await adoption.adopt(request, asked, known, exchange.signal);
       const { record, outcome } = await catalog.put(name, settings, exchange.signal);
       const isNew = outcome === "created";
       return json(
@@ -225,7 +233,7 @@ function refresh({ catalog, registry, limits }: Parts): Route {
       const name = exchange.name("collection");
       exchange.refuseQuery();
       const record = requireCollection(catalog, name);
-      await registry.refresh(record.name, record.indexVersion);
+      await unlessAborted(registry.refresh(record.name, record.indexVersion), exchange.signal);
       return json(200, { object: "collection.refreshed", collection: record.name });
     },
   };

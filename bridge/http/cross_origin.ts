@@ -1,6 +1,9 @@
+import type { HttpRequest } from "../../runtime/http_message.ts";
+
 const PREFLIGHT_SECONDS = "600";
-const ALLOWED_HEADERS = "authorization, content-type, cache-control, traceparent, x-request-id, x-request-timeout-ms";
-const EXPOSED_HEADERS = "x-request-id, retry-after, retry-after-ms, location, allow";
+const ALLOWED_HEADERS =
+  "authorization, content-type, cache-control, traceparent, x-request-id, x-request-timeout-ms, mcp-protocol-version, mcp-method, mcp-name";
+const EXPOSED_HEADERS = "x-request-id, retry-after, retry-after-ms, location, allow, x-kennel-mode, x-kennel-degradations";
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 /** Which pages of other origins may read answers (CORS). No credentials are ever allowed: a key is sent, not a cookie. */
@@ -13,7 +16,7 @@ export class CrossOrigin {
     this.#origins = new Set(origins);
   }
 
-  headersFor(request: Request): Readonly<Record<string, string>> {
+  headersFor(request: HttpRequest): Readonly<Record<string, string>> {
     const origin = request.headers.get("origin");
     if (origin === null || !this.#allows(origin)) return NO_HEADERS;
     return {
@@ -23,7 +26,7 @@ export class CrossOrigin {
     };
   }
 
-  preflight(request: Request, allow: string): Readonly<Record<string, string>> {
+  preflight(request: HttpRequest, allow: string): Readonly<Record<string, string>> {
     const origin = request.headers.get("origin");
     if (origin === null || !this.#allows(origin)) return NO_HEADERS;
     return {

@@ -1,28 +1,56 @@
 import type { Clock, Timer } from "../../runtime/clock.ts";
-import { kennelError } from "../../runtime/errors.ts";
+import type { DeadlineQueue } from "../../runtime/deadline_queue.ts";
+import { type KennelError, kennelError } from "../../runtime/errors.ts";
 
-/** One request's time: its signal aborts with `deadline_exceeded` when it is up, with `cancelled` when the client goes away. */
+export interface DeadlineParts {
+  readonly clock: Clock;
+  readonly deadlines: DeadlineQueue;
+  /** When the request arrived, on the clock's monotonic side. */
+  readonly startedMs: number;
+}
+
+/**
+ * One request's time: it ends with `deadline_exceeded` when it is up, with `cancelled` when the client goes away. Signals
+ * and timers cost more than most of a short request, so none is made before there is something to wait for.
+ */
 export class Deadline {
   readonly #clock: Clock;
-  readonly #controller = new AbortController();
+  readonly #queue: DeadlineQueue;
   readonly #startedMs: number;
-  readonly #client: AbortSignal;
-  readonly #onClientGone = () => this.#end("cancelled");
+  readonly #client: { readonly signal: AbortSignal };
+  readonly #waiting = new Set<(reason: KennelError) => void>();
   #timeoutMs: number;
-  #timer: Timer;
+  /** Null: nobody has waited yet. */
+  #timer: Timer | null = null;
+  #isReleased = false;
+  #controller: AbortController | null = null;
+  #ended: KennelError | null = null;
+  #stopListening: (() => void) | null = null;
 
-  constructor(clock: Clock, client: AbortSignal, timeoutMs: number) {
-    this.#clock = clock;
+  /** @param client whose signal aborts when the client has gone; looked at with the first use of `signal` */
+  constructor(parts: DeadlineParts, client: { readonly signal: AbortSignal }, timeoutMs: number) {
+    this.#clock = parts.clock;
+    this.#queue = parts.deadlines;
+    this.#startedMs = parts.startedMs;
     this.#client = client;
     this.#timeoutMs = timeoutMs;
-    this.#startedMs = clock.monotonicMs();
-    this.#timer = clock.setTimer(timeoutMs, () => this.#end("deadline_exceeded"));
-    if (client.aborted) this.#end("cancelled");
-    else client.addEventListener("abort", this.#onClientGone, { once: true });
   }
 
+  /** Aborts with the error that ended the request. */
   get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      this.#begin();
+      if (this.#ended === null) this.#listen();
+      else this.#controller.abort(this.#ended);
+    }
     return this.#controller.signal;
+  }
+
+  /** Why the request has ended before its answer; null: it has not. */
+  get ended(): KennelError | null {
+    if (this.#timer === null && !this.#isReleased && this.remainingMs() === 0) this.#end("deadline_exceeded");
+    return this.#ended;
   }
 
   elapsedMs(): number {
@@ -35,30 +63,63 @@ export class Deadline {
 
   /** Another time, counted from the request's start as the first one was. */
   move(timeoutMs: number): void {
-    if (this.signal.aborted) return;
+    if (this.#ended !== null) return;
     this.#timeoutMs = timeoutMs;
+    if (this.#timer === null) return;
     this.#timer.cancel();
-    this.#timer = this.#clock.setTimer(this.remainingMs(), () => this.#end("deadline_exceeded"));
+    this.#timer = this.#set();
   }
 
-  /** Settles as `work` does, or rejects with the signal's reason as soon as it aborts. */
+  /** Settles as `work` does, or rejects with what ended the request as soon as it has. */
   race<Result>(work: Promise<Result>): Promise<Result> {
-    const { signal } = this;
+    this.#begin();
     return new Promise((resolve, reject) => {
-      const onAbort = () => reject(signal.reason);
-      if (signal.aborted) onAbort();
-      else signal.addEventListener("abort", onAbort, { once: true });
-      work.then(resolve, reject);
+      if (this.#ended !== null) reject(this.#ended);
+      else this.#waiting.add(reject);
+      work.then(
+        (result) => {
+          this.#waiting.delete(reject);
+          resolve(result);
+        },
+        (thrown) => {
+          this.#waiting.delete(reject);
+          reject(thrown);
+        },
+      );
     });
   }
 
   release(): void {
-    this.#timer.cancel();
-    this.#client.removeEventListener("abort", this.#onClientGone);
+    this.#isReleased = true;
+    this.#timer?.cancel();
+    this.#stopListening?.();
+    this.#stopListening = null;
+  }
+
+  #begin(): void {
+    if (this.#timer === null && !this.#isReleased) this.#timer = this.#set();
+  }
+
+  #set(): Timer {
+    return this.#queue.set(this.#startedMs, this.#timeoutMs, () => this.#end("deadline_exceeded"));
+  }
+
+  #listen(): void {
+    const { signal } = this.#client;
+    const onGone = () => this.#end("cancelled");
+    if (signal.aborted) {
+      onGone();
+      return;
+    }
+    signal.addEventListener("abort", onGone, { once: true });
+    this.#stopListening = () => signal.removeEventListener("abort", onGone);
   }
 
   #end(code: "cancelled" | "deadline_exceeded"): void {
-    this.#timer.cancel();
-    this.#controller.abort(kennelError(code));
+    if (this.#ended !== null) return;
+    this.#ended = kennelError(code);
+    this.#timer?.cancel();
+    for (const reject of this.#waiting) reject(this.#ended);
+    this.#controller?.abort(this.#ended);
   }
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { CollectionRecord, JobRecord } from "../../actors/document_store/document_store.ts";
 import { fromCollection } from "../schema/collections.ts";
 import { fromJob } from "../schema/jobs.ts";
+import { cursorParameters } from "../schema/openai/vector_stores.ts";
 import { documentIdSchema, jobIdSchema, nameSchema } from "../schema/text.ts";
 import { JSON_TYPE } from "./answer.ts";
 import type { AnswerContent, Parameter } from "./route.ts";
@@ -20,6 +21,35 @@ export const COLLECTION_OR_ALIAS_PARAMETER: Parameter = {
   description: "The name of the collection, or an alias of it",
 };
 
+export const VECTOR_STORE_PARAMETER: Parameter = {
+  name: "vector_store_id",
+  in: "path",
+  description: "The name of the collection, or an alias of it",
+  schema: nameSchema,
+  example: "docs",
+};
+
+export const FILE_PARAMETER: Parameter = {
+  name: "file_id",
+  in: "path",
+  description: "The file's or document's id, percent-encoded",
+  schema: documentIdSchema,
+  example: "guide.md",
+};
+
+export const BATCH_PARAMETER: Parameter = {
+  name: "batch_id",
+  in: "path",
+  description: "The batch's id",
+  schema: jobIdSchema,
+  example: "job_5f2c1a",
+};
+
+export const CURSOR_PARAMETERS: readonly Parameter[] = [
+  { name: "limit", in: "query", description: "Items in one page", schema: cursorParameters.limit },
+  { name: "after", in: "query", description: "The last_id of the page before", schema: cursorParameters.after },
+];
+
 export const DOCUMENT_PARAMETER: Parameter = {
   name: "document",
   in: "path",
@@ -34,6 +64,14 @@ export const JOB_PARAMETER: Parameter = {
   description: "The job's id",
   schema: jobIdSchema,
   example: "job_5f2c1a",
+};
+
+export const VERSION_PARAMETER: Parameter = {
+  name: "version",
+  in: "path",
+  description: "The number of the build",
+  schema: z.int().min(1).max(2_147_483_647),
+  example: 2,
 };
 
 export const ALIAS_PARAMETER: Parameter = { name: "alias", in: "path", description: "The alias", schema: nameSchema, example: "current" };
@@ -68,9 +106,11 @@ const EXAMPLE_RECORD: CollectionRecord = {
     pool: 1,
     ttlSeconds: null,
     allowDegraded: true,
+    shareAnswers: false,
   },
   attributes: { lang: "string", year: "number" },
   version: 1,
+  versions: [],
   indexVersion: 7,
   documents: 120,
   chunks: 940,
@@ -88,6 +128,7 @@ const EXAMPLE_JOB_RECORD: JobRecord = {
   counts: { total: 2, indexed: 1, unchanged: 1, skipped: 0, failed: 0, chunks: 9 },
   failures: [],
   indexVersion: 7,
+  outcome: null,
   createdAtMs: Date.UTC(2026, 0, 5, 9, 45),
   startedAtMs: Date.UTC(2026, 0, 5, 9, 45),
   finishedAtMs: Date.UTC(2026, 0, 5, 9, 45, 1),

@@ -114,7 +114,7 @@ function listDocuments({ catalog, documents, limits }: Parts): Route {
           next: "guide.md",
         }),
       },
-      errors: ["not_found"],
+      errors: ["not_found", "conflict"],
     },
     async handle(exchange) {
       const { name: collection } = requireCollection(catalog, exchange.name("collection"));
@@ -139,7 +139,7 @@ function deleteByFilter({ catalog, ingest, limits }: Parts): Route {
       parameters: [COLLECTION_OR_ALIAS_PARAMETER, TIMEOUT_PARAMETER],
       request: { isRequired: true, content: { [JSON_TYPE]: { schema: deleteByFilterSchema, example } } },
       answers: { 200: jsonAnswer("They are gone", deletedDocumentsSchema, { object: "documents.deleted", deleted: 3 }) },
-      errors: ["not_found", "payload_too_large", "unsupported_media_type"],
+      errors: ["not_found", "conflict", "payload_too_large", "unsupported_media_type"],
     },
     async handle(exchange) {
       const name = exchange.name("collection");
@@ -194,7 +194,7 @@ function deleteDocument({ catalog, ingest, limits }: Parts): Route {
       parameters: [COLLECTION_OR_ALIAS_PARAMETER, DOCUMENT_PARAMETER, TIMEOUT_PARAMETER],
       request: null,
       answers: { 200: jsonAnswer("It is gone", deletedSchema, { object: "document.deleted", id: "guide.md", deleted: true }) },
-      errors: ["not_found"],
+      errors: ["not_found", "conflict"],
     },
     async handle(exchange) {
       const name = exchange.name("collection");

@@ -7,6 +7,7 @@ const DEFAULT_RETRY_AFTER_MS = 1_000;
 
 export function errorAnswer(error: KennelError, headers: Readonly<Record<string, string>> = {}): Answer {
   const row = ERROR_TABLE[error.code];
+  if (error.code === "unauthorized") return json(row.http, fromError(error), { "www-authenticate": "Bearer", ...headers });
   return json(row.http, fromError(error), row.retryable ? { ...retryAfter(error), ...headers } : headers);
 }
 

@@ -1,20 +1,25 @@
-import type { Clock } from "../../runtime/clock.ts";
+import type { HttpRequest } from "../../runtime/http_message.ts";
 import { type MessageHeaders, OPEN_SCOPE } from "../../transport/transport.ts";
-import { documentIdSchema, jobIdSchema, nameSchema } from "../schema/text.ts";
+import { documentIdSchema, isName, jobIdSchema, nameSchema } from "../schema/text.ts";
 import { describe, refuse, validate } from "../schema/validate.ts";
 import type { Admission } from "./admission.ts";
 import { JSON_TYPE } from "./answer.ts";
 import { BodyReader, mediaTypeOf, parseJson, refuseMediaType } from "./body.ts";
-import { Deadline } from "./deadline.ts";
+import { Deadline, type DeadlineParts } from "./deadline.ts";
 import type { Route } from "./route.ts";
 
 /** Lists and objects inside one another, in any body. A filter needs 19 levels, its own limit allows no more. */
 export const MAX_JSON_DEPTH = 32;
 const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
+export interface ExchangeParts extends DeadlineParts {
+  readonly admission: Admission;
+  readonly maxTimeoutMs: number;
+}
+
 /** One request and what belongs to it, from its arrival to its answer. */
 export class Exchange {
-  readonly request: Request;
+  readonly request: HttpRequest;
   readonly requestId: string;
   readonly deadline: Deadline;
   readonly #params: Readonly<Record<string, string>>;
@@ -23,19 +28,14 @@ export class Exchange {
   readonly #maxTimeoutMs: number;
 
   /** Throws `invalid_request` for a deadline that is none. */
-  constructor(
-    request: Request,
-    requestId: string,
-    route: Route,
-    params: Readonly<Record<string, string>>,
-    parts: { readonly clock: Clock; readonly admission: Admission; readonly maxTimeoutMs: number },
-  ) {
+  constructor(request: HttpRequest, requestId: string, route: Route, params: Readonly<Record<string, string>>, parts: ExchangeParts) {
     this.request = request;
     this.requestId = requestId;
     this.#params = params;
     this.#headerTimeoutMs = headerTimeoutOf(request);
     this.#maxTimeoutMs = parts.maxTimeoutMs;
-    this.deadline = new Deadline(parts.clock, request.signal, Math.min(this.#headerTimeoutMs ?? route.timeoutMs, parts.maxTimeoutMs));
+    const timeoutMs = Math.min(this.#headerTimeoutMs ?? route.timeoutMs, parts.maxTimeoutMs);
+    this.deadline = new Deadline(parts, request, timeoutMs);
     this.#body = new BodyReader(request, parts.admission, this.deadline, route.maxBodyBytes);
   }
 
@@ -45,39 +45,58 @@ export class Exchange {
   }
 
   /** The path's `{collection}`, `{alias}`: a well-formed name. Throws `invalid_request`. */
-  name(param: "collection" | "alias"): string {
-    return validate(nameSchema, this.#params[param], [param]);
+  name(param: "collection" | "alias" | "vector_store_id"): string {
+    const given = this.#params[param];
+    return isName(given) ? given : validate(nameSchema, given, [param]);
   }
 
-  documentId(): string {
-    return validate(documentIdSchema, this.#params.document, ["document"]);
+  documentId(param: "document" | "file_id" = "document"): string {
+    return validate(documentIdSchema, this.#params[param], [param]);
   }
 
-  jobId(): string {
-    return validate(jobIdSchema, this.#params.job, ["job"]);
+  /** A part of the path as it was given. */
+  param(name: string): string {
+    return this.#params[name] ?? "";
+  }
+
+  jobId(param: "job" | "batch_id" = "job"): string {
+    return validate(jobIdSchema, this.#params[param], [param]);
+  }
+
+  /** A number of the path, from 1 on. */
+  count(param: string, max: number): number {
+    const given = this.#params[param] ?? "";
+    if (/^[1-9]\d{0,9}$/.test(given) && Number(given) <= max) return Number(given);
+    throw refuse(param, `is ${describe(given)}`, `a whole number from 1 to ${max}`);
   }
 
   query(): URLSearchParams {
-    const { url } = this.request;
-    const start = url.indexOf("?");
-    return new URLSearchParams(start === -1 ? "" : url.slice(start + 1));
+    const { target } = this.request;
+    const start = target.indexOf("?");
+    return new URLSearchParams(start === -1 ? "" : target.slice(start + 1));
   }
 
   /** Refuses query parameters where a route has none. */
   refuseQuery(): void {
+    if (!this.request.target.includes("?")) return;
     const [name] = this.query().keys();
     if (name !== undefined) throw refuse(name.slice(0, 64), "is not known here", "no query parameters");
   }
 
-  bytes(): Promise<Uint8Array> {
+  bytes(): Uint8Array | Promise<Uint8Array> {
     return this.#body.read();
   }
 
   /** The body as JSON. Throws `unsupported_media_type`, `payload_too_large`, `invalid_request`. */
   async json(): Promise<unknown> {
+    return this.parse(await this.jsonBytes(), "");
+  }
+
+  /** The body as it came, from a client that says it is JSON. Throws `unsupported_media_type`, `payload_too_large`. */
+  jsonBytes(): Uint8Array | Promise<Uint8Array> {
     const mediaType = mediaTypeOf(this.request);
     if (mediaType !== JSON_TYPE) refuseMediaType(mediaType, JSON_TYPE);
-    return this.parse(await this.#body.read(), "");
+    return this.#body.read();
   }
 
   /** The same, for a body that may be left out: then it is an empty object. */
@@ -119,7 +138,7 @@ export class Exchange {
 }
 
 /** Milliseconds of `X-Request-Timeout-Ms`; null: the caller did not say. */
-function headerTimeoutOf(request: Request): number | null {
+function headerTimeoutOf(request: HttpRequest): number | null {
   const value = request.headers.get("x-request-timeout-ms");
   if (value === null) return null;
   const timeoutMs = /^\d{1,9}$/.test(value) ? Number(value) : 0;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { ERROR_TABLE, type ErrorCode, kennelError } from "../../runtime/errors.ts";
 import { errorSchema, fromError } from "../schema/errors.ts";
 import { filterSchema } from "../schema/filters.ts";
+import { needOf } from "./access/route_needs.ts";
 import { JSON_TYPE } from "./answer.ts";
 import type { AnswerContent, Parameter, RequestContent, Route, RouteDescription } from "./route.ts";
 
@@ -11,13 +12,21 @@ type Json = Record<string, unknown>;
 /** What any route that works may answer beside its own errors. */
 const WORK_ERRORS: readonly ErrorCode[] = ["invalid_request", "overloaded", "internal", "unavailable", "draining", "deadline_exceeded"];
 const OPERATION_ERRORS: readonly ErrorCode[] = ["internal"];
+/** Where the node asks for keys. */
+const KEY_ERRORS: readonly ErrorCode[] = ["unauthorized", "forbidden"];
+const KEY_SCHEME = "key";
 
 const TAGS = {
   collections: "What is asked: documents with their settings",
   documents: "What answers come from",
   jobs: "Documents on their way into the indexes",
   search: "Questions and the passages that answer them",
+  chat: "Conversations answered from a collection, in OpenAI's shape",
   aliases: "Second names that can be moved",
+  openai: "What clients of OpenAI ask for; unknown fields are ignored",
+  cohere: "What clients of Cohere ask for; unknown fields are ignored",
+  mcp: "What agents ask for by the Model Context Protocol",
+  dify: "What Dify asks an external knowledge base for",
   operations: "How the node is",
 } as const satisfies Record<RouteDescription["tag"], string>;
 
@@ -42,7 +51,16 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
     servers: [{ url: "/" }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
-    components: { schemas: schemas.components() },
+    components: {
+      schemas: schemas.components(),
+      securitySchemes: {
+        [KEY_SCHEME]: {
+          type: "http",
+          scheme: "bearer",
+          description: "A key of kennel keys create, where the node asks for one (KENNEL_AUTH)",
+        },
+      },
+    },
   };
 }
 
@@ -53,17 +71,19 @@ function operation(route: Route, description: RouteDescription, schemas: SchemaC
     operationId: description.operationId,
     summary: description.summary,
     tags: [description.tag],
+    ...(needOf(route) === "open" ? {} : { security: [{ [KEY_SCHEME]: [] }, {}] }),
     parameters: description.parameters.map((parameter) => parameterObject(parameter, schemas)),
     ...(description.request === null
       ? {}
       : { requestBody: { required: description.request.isRequired, content: requestContent(description.request.content, schemas) } }),
-    responses: { ...errorResponses(errors, schemas), ...Object.fromEntries(answers) },
+    responses: withAnswers(errorResponses(errors, schemas), Object.fromEntries(answers)),
   };
 }
 
 /** The codes a route may answer, in the table's order. */
 export function errorsOf(route: Route, description: RouteDescription): readonly ErrorCode[] {
-  const codes = new Set([...(route.kind === "work" ? WORK_ERRORS : OPERATION_ERRORS), ...description.errors]);
+  const usual = route.kind === "work" ? WORK_ERRORS : OPERATION_ERRORS;
+  const codes = new Set([...usual, ...(needOf(route) === "open" ? [] : KEY_ERRORS), ...description.errors]);
   return (Object.keys(ERROR_TABLE) as ErrorCode[]).filter((code) => codes.has(code));
 }
 
@@ -71,8 +91,36 @@ function answerObject(answer: AnswerContent, schemas: SchemaCollector): Json {
   return {
     description: answer.description,
     headers: { "X-Request-Id": { description: "The request's id: the caller's own or a new one", schema: { type: "string" } } },
-    content: { [answer.mediaType]: { schema: schemas.refer(answer.schema, "output"), example: answer.example } },
+    content:
+      answer.mediaType === null
+        ? {}
+        : {
+            [answer.mediaType]: { schema: schemas.refer(answer.schema, "output"), example: answer.example },
+            ...(answer.mayStream === true ? { "text/event-stream": {} } : {}),
+          },
   };
+}
+
+interface DescribedResponse {
+  readonly description: string;
+  readonly content: Readonly<Record<string, { readonly schema: Json }>>;
+}
+
+/** A status that an error of the table and an answer of the route's own protocol share has either body. */
+function withAnswers(errors: Json, answers: Json): Json {
+  const responses: Json = { ...errors, ...answers };
+  for (const [status, answer] of Object.entries(answers) as [string, DescribedResponse][]) {
+    const error = errors[status] as DescribedResponse | undefined;
+    const [ofError, ofAnswer] = [error?.content[JSON_TYPE], answer.content[JSON_TYPE]];
+    if (error === undefined || ofError === undefined || ofAnswer === undefined) continue;
+    const schema = { anyOf: [ofAnswer.schema, ofError.schema] };
+    responses[status] = {
+      ...error,
+      description: `${answer.description}; ${error.description}`,
+      content: { [JSON_TYPE]: { ...ofError, schema } },
+    };
+  }
+  return responses;
 }
 
 /** One response a status, with an example for each code that has it. */

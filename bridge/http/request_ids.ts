@@ -1,3 +1,4 @@
+import type { HttpRequest } from "../../runtime/http_message.ts";
 import type { Random } from "../../runtime/random.ts";
 
 const WELL_FORMED = /^[A-Za-z0-9._:-]{1,128}$/;
@@ -10,7 +11,7 @@ export class RequestIds {
     this.#random = random;
   }
 
-  of(request: Request): string {
+  of(request: HttpRequest): string {
     const given = request.headers.get("x-request-id");
     return given !== null && WELL_FORMED.test(given) ? given : `req_${this.#word()}${this.#word()}`;
   }

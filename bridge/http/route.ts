@@ -21,16 +21,19 @@ export interface RequestContent {
 
 export interface AnswerContent {
   readonly description: string;
-  readonly mediaType: string;
+  /** Null: there is no body. */
+  readonly mediaType: string | null;
   readonly schema: z.ZodType;
   readonly example: unknown;
+  /** The body is a stream of events instead, where the request asks for one. */
+  readonly mayStream?: true;
 }
 
 export interface RouteDescription {
   /** Unique; what generated clients call the operation. */
   readonly operationId: string;
   readonly summary: string;
-  readonly tag: "collections" | "documents" | "jobs" | "search" | "aliases" | "operations";
+  readonly tag: "collections" | "documents" | "jobs" | "search" | "chat" | "aliases" | "openai" | "cohere" | "mcp" | "dify" | "operations";
   readonly parameters: readonly Parameter[];
   readonly request: { readonly isRequired: boolean; readonly content: RequestContent } | null;
   readonly answers: Readonly<Record<number, AnswerContent>>;

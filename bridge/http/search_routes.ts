@@ -1,17 +1,21 @@
-import { SEARCH } from "../../actors/retriever/search.ts";
+import { type EncodedAnswer, SEARCH } from "../../actors/retriever/search.ts";
+import type { HttpRequest } from "../../runtime/http_message.ts";
 import type { Transport } from "../../transport/transport.ts";
-import { parseSearch, searchAnswerSchema, searchRequestSchema } from "../schema/search.ts";
-import { encodeAnswer, JSON_TYPE } from "./answer.ts";
+import { searchAnswerSchema, searchRequestSchema } from "../schema/search.ts";
+import { type Answer, AnswerEncoder, JSON_TYPE } from "./answer.ts";
 import type { CollectionCatalog } from "./collaborators.ts";
 import { requireCollection } from "./collection_routes.ts";
 import { COLLECTION_OR_ALIAS_PARAMETER, jsonAnswer, TIMEOUT_PARAMETER } from "./descriptions.ts";
+import type { Exchange } from "./exchange.ts";
 import type { BridgeLimits } from "./limits.ts";
 import type { Route } from "./route.ts";
+import type { SearchBodies } from "./search_bodies.ts";
 
 interface Parts {
   readonly transport: Transport;
   readonly catalog: CollectionCatalog;
   readonly limits: BridgeLimits;
+  readonly bodies: SearchBodies;
 }
 
 const HEADERS = { "content-type": JSON_TYPE } as const;
@@ -41,7 +45,24 @@ const EXAMPLE_ANSWER = {
   freshness: { index: "store", age_ms: 0 },
 };
 
-export function searchRoutes({ transport, catalog, limits }: Parts): readonly Route[] {
+export function searchRoutes({ transport, catalog, limits, bodies }: Parts): readonly Route[] {
+  const encoder = new AnswerEncoder();
+  const written = (answer: EncodedAnswer): Answer => ({
+    status: 200,
+    headers: HEADERS,
+    body: encoder.encode(answer),
+    encoding: "latin1",
+  });
+  /** Without a promise where the answer is ready. */
+  const answer = (exchange: Exchange, name: string, bytes: Uint8Array): Answer | Promise<Answer> => {
+    const body = bodies.read(bytes);
+    if (body.timeoutMs !== null) exchange.limitTime(body.timeoutMs);
+    const { attributes } = requireCollection(catalog, name);
+    const request = body.toRequest(name, attributes, !bypassesCache(exchange.request));
+    const headers = exchange.messageHeaders();
+    const ready = transport.ready(SEARCH, request, headers);
+    return ready === null ? transport.request(SEARCH, request, headers, exchange.signal).then(written) : written(ready);
+  };
   const route: Route = {
     method: "POST",
     path: "/v1/collections/{collection}/search",
@@ -67,21 +88,18 @@ export function searchRoutes({ transport, catalog, limits }: Parts): readonly Ro
       },
       errors: ["not_found", "payload_too_large", "unsupported_media_type", "degraded"],
     },
-    async handle(exchange) {
+    handle(exchange) {
       const name = exchange.name("collection");
       exchange.refuseQuery();
-      const parsed = parseSearch(await exchange.json());
-      if (parsed.timeoutMs !== null) exchange.limitTime(parsed.timeoutMs);
-      const { attributes } = requireCollection(catalog, name);
-      const request = parsed.toRequest(name, attributes, !bypassesCache(exchange.request));
-      const answer = await transport.request(SEARCH, request, exchange.messageHeaders(), exchange.signal);
-      return { status: 200, body: encodeAnswer(answer), headers: HEADERS };
+      const bytes = exchange.jsonBytes();
+      return bytes instanceof Promise ? bytes.then((arrived) => answer(exchange, name, arrived)) : answer(exchange, name, bytes);
     },
   };
   return [route];
 }
 
-function bypassesCache(request: Request): boolean {
+/** Whether the caller wants the result cache left alone. */
+export function bypassesCache(request: HttpRequest): boolean {
   const directives = request.headers.get("cache-control");
   return directives !== null && /\bno-(cache|store)\b/i.test(directives);
 }

@@ -6,56 +6,96 @@
  *       the row of the error table, and what is no `KennelError` is `internal` and logged with its cause.
  *   H2. Every request has a deadline, and an answer goes out when it has passed, whatever the rest of the node does.
  *   H3. What was admitted is released, and what was reserved given back, once, however the request ends.
+ *   H4. Where keys are asked for, no route runs before its caller's key was found good, and none with more than it allows.
  */
-import { type Context, Hono } from "hono";
+import type { EmbeddingModel } from "../../actors/embedding/embedding.ts";
+import type { Reranker } from "../../actors/reranker/reranker.ts";
 import type { Clock } from "../../runtime/clock.ts";
+import { DeadlineQueue } from "../../runtime/deadline_queue.ts";
 import { ERROR_TABLE, type KennelError, kennelError, toKennelError } from "../../runtime/errors.ts";
+import type { HttpAnswer, HttpRequest } from "../../runtime/http_message.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { Logger } from "../../telemetry/logs.ts";
-import type { Transport } from "../../transport/transport.ts";
+import type { StreamTransport, Transport } from "../../transport/transport.ts";
+import type { KeyVerifier } from "../keys/key_ring.ts";
 import type { CollectionChoices, CollectionDefaults } from "../schema/collections.ts";
+import type { ReindexDefaults } from "../schema/reindex.ts";
+import { Access } from "./access/access.ts";
+import { guardedParts } from "./access/guarded_parts.ts";
 import { Admission } from "./admission.ts";
 import { aliasRoutes } from "./alias_routes.ts";
 import type { Answer } from "./answer.ts";
+import { chatRoutes } from "./chat_routes.ts";
+import { rerankRoutes } from "./cohere/rerank_routes.ts";
 import type {
+  CollectionAdoption,
   CollectionCatalog,
+  CollectionReindex,
   DocumentIngest,
   DocumentReader,
+  FileUploads,
   HttpMetrics,
   MetricsExposition,
+  ModeControl,
   NodeStatusSource,
   PageFiles,
   RetrieverPool,
 } from "./collaborators.ts";
 import { collectionRoutes } from "./collection_routes.ts";
 import { CrossOrigin } from "./cross_origin.ts";
+import { retrievalRoutes } from "./dify/retrieval_routes.ts";
 import { docsRoutes } from "./docs_routes.ts";
 import { documentRoutes } from "./document_routes.ts";
 import { errorAnswer } from "./error_answer.ts";
+import { evaluationRoutes } from "./evaluation_routes.ts";
 import { Exchange } from "./exchange.ts";
+import { foreignCollectionRoutes } from "./foreign_collection_routes.ts";
 import { jobRoutes } from "./job_routes.ts";
 import type { BridgeLimits } from "./limits.ts";
+import { mcpRoutes } from "./mcp/mcp_routes.ts";
+import { modeRoutes } from "./mode_routes.ts";
+import { embeddingRoutes } from "./openai/embedding_routes.ts";
+import { fileRoutes } from "./openai/file_routes.ts";
+import { modelRoutes } from "./openai/model_routes.ts";
+import { vectorStoreFileRoutes } from "./openai/vector_store_files.ts";
+import { vectorStoreRoutes } from "./openai/vector_store_routes.ts";
+import { vectorStoreSearchRoutes } from "./openai/vector_store_search.ts";
 import { operationRoutes } from "./operation_routes.ts";
 import { pageRoutes } from "./page_routes.ts";
+import { reindexRoutes } from "./reindex_routes.ts";
 import { RequestIds } from "./request_ids.ts";
-import type { Method, Route } from "./route.ts";
+import type { Route } from "./route.ts";
+import { Router } from "./router.ts";
+import { searchAcrossRoutes } from "./search_across_routes.ts";
+import { SearchBodies } from "./search_bodies.ts";
 import { searchRoutes } from "./search_routes.ts";
 
 export interface BridgeParts {
   readonly transport: Transport;
+  /** What carries chat's answers. */
+  readonly streams: StreamTransport;
   readonly catalog: CollectionCatalog;
   readonly documents: DocumentReader;
-  readonly ingest: DocumentIngest;
+  readonly ingest: DocumentIngest & CollectionReindex;
   readonly registry: RetrieverPool;
+  readonly adoption: CollectionAdoption;
+  readonly embedding: EmbeddingModel;
+  readonly reranker: Reranker;
+  readonly uploads: FileUploads;
   readonly status: NodeStatusSource;
+  readonly modes: ModeControl;
   readonly metrics: HttpMetrics;
   readonly exposition: MetricsExposition;
   /** Null: there is no page at `/`. */
   readonly page: PageFiles | null;
+  /** Null: callers need no key. */
+  readonly keys: KeyVerifier | null;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
   readonly limits: BridgeLimits;
+  /** What holds for a reindex that leaves it out. */
+  readonly reindex: ReindexDefaults;
   /** Settings of collections that leave them out. */
   readonly defaults: CollectionDefaults;
   /** What those settings may name. */
@@ -66,10 +106,13 @@ export interface BridgeParts {
   readonly version: string;
 }
 
+/** What a request came over. */
+export type Via = "http" | "nats";
+
 export interface Bridge {
   readonly routes: readonly Route[];
-  /** Answers one request; never rejects. */
-  fetch(request: Request): Response | Promise<Response>;
+  /** Answers one request; never rejects. Those that come over NATS are not counted among HTTP's. */
+  answer(request: HttpRequest, via?: Via): HttpAnswer | Promise<HttpAnswer>;
   readonly inFlight: number;
   /** Still serves, and asks clients with each answer to leave this connection. */
   announceDrain(): void;
@@ -80,20 +123,14 @@ export interface Bridge {
 }
 
 export function createBridge(parts: BridgeParts): Bridge {
-  const routes: readonly Route[] = [
-    ...collectionRoutes(parts),
-    ...documentRoutes(parts),
-    ...jobRoutes(parts),
-    ...searchRoutes(parts),
-    ...aliasRoutes(parts),
-    ...operationRoutes(parts),
-  ];
+  const shared = { ...parts, bodies: new SearchBodies() };
+  const routes = routesOf(shared);
   const all = [...routes, ...docsRoutes(routes, parts), ...pageRoutes(parts.page, parts)];
-  const server = new Server(parts);
-  const app = server.register(all);
+  const access = new Access(parts.keys, routes, (grant) => routesOf(guardedParts(shared, grant)));
+  const server = new Server(parts, all, access);
   return {
     routes: all,
-    fetch: (request) => app.fetch(request),
+    answer: (request, via = "http") => server.answer(request, via),
     get inFlight() {
       return server.admission.inFlight;
     },
@@ -103,6 +140,33 @@ export function createBridge(parts: BridgeParts): Bridge {
   };
 }
 
+/** The routes that work with what is stored; always the same ones in the same order. */
+function routesOf(parts: BridgeParts & { readonly bodies: SearchBodies }): readonly Route[] {
+  return [
+    ...collectionRoutes(parts),
+    ...foreignCollectionRoutes(parts),
+    ...reindexRoutes(parts),
+    ...documentRoutes(parts),
+    ...jobRoutes(parts),
+    ...searchRoutes(parts),
+    ...searchAcrossRoutes(parts),
+    ...evaluationRoutes(parts),
+    ...chatRoutes(parts),
+    ...aliasRoutes(parts),
+    ...modelRoutes(parts),
+    ...embeddingRoutes(parts),
+    ...vectorStoreRoutes(parts),
+    ...vectorStoreSearchRoutes(parts),
+    ...fileRoutes(parts),
+    ...vectorStoreFileRoutes(parts),
+    ...mcpRoutes(parts),
+    ...rerankRoutes(parts),
+    ...retrievalRoutes(parts),
+    ...operationRoutes(parts),
+    ...modeRoutes(parts),
+  ];
+}
+
 const SECURITY_HEADERS = {
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
@@ -110,84 +174,127 @@ const SECURITY_HEADERS = {
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 } as const;
 
+interface RouteCall {
+  readonly route: Route;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** A request on its way through the server. */
+interface Call extends RouteCall {
+  readonly request: HttpRequest;
+  readonly requestId: string;
+  readonly startedMs: number;
+  readonly via: Via;
+  exchange: Exchange | null;
+  isAdmitted: boolean;
+  /** Of the caller's key; null: none was asked for, or it was not good. */
+  keyId: string | null;
+}
+
 class Server {
   readonly admission: Admission;
   readonly #parts: BridgeParts;
   readonly #requestIds: RequestIds;
   readonly #crossOrigin: CrossOrigin;
+  readonly #deadlines: DeadlineQueue;
+  readonly #router: Router;
+  readonly #access: Access;
 
-  constructor(parts: BridgeParts) {
+  constructor(parts: BridgeParts, routes: readonly Route[], access: Access) {
     this.#parts = parts;
+    this.#access = access;
+    this.#deadlines = new DeadlineQueue(parts.clock);
+    this.#router = new Router(routes);
     this.admission = new Admission(parts.limits, parts.metrics);
     this.#requestIds = new RequestIds(parts.random);
     this.#crossOrigin = new CrossOrigin(parts.corsOrigins);
   }
 
-  register(routes: readonly Route[]): Hono {
-    const app = new Hono();
-    for (const route of routes) app.on(route.method, honoPath(route.path), (context) => this.#serve(route, context));
-    for (const [path, methods] of methodsByPath(routes)) {
-      const allow = [...methods, ...(methods.includes("GET") ? ["HEAD"] : []), "OPTIONS"].join(", ");
-      app.all(honoPath(path), (context) => this.#serve(this.#otherMethodRoute(path, allow), context));
-    }
-    app.notFound((context) => this.#serve(this.#unknownRoute(), context));
-    app.onError((thrown, context) =>
-      this.#finish(this.#unknownRoute(), context.req.raw, "", errorAnswer(this.#toError(thrown, "", "")), null),
-    );
-    return app;
-  }
-
-  async #serve(route: Route, context: Context): Promise<Response> {
-    const request = context.req.raw;
-    const requestId = this.#requestIds.of(request);
+  /** At once where the route's answer is: what need not wait costs no promise. */
+  answer(request: HttpRequest, via: Via): HttpAnswer | Promise<HttpAnswer> {
     const startedMs = this.#parts.clock.monotonicMs();
-    const answer = await this.#answer(route, context, requestId);
-    return this.#finish(route, request, requestId, answer, startedMs);
+    const { route, params } = this.#find(request);
+    const requestId = this.#requestIds.of(request);
+    const call: Call = { route, params, request, requestId, startedMs, via, exchange: null, isAdmitted: false, keyId: null };
+    const failed = (thrown: unknown) => errorAnswer(this.#toError(thrown, route.path, call.requestId));
+    let answer: Answer | Promise<Answer>;
+    try {
+      answer = this.#handle(call);
+    } catch (thrown) {
+      answer = failed(thrown);
+    }
+    if (!(answer instanceof Promise)) return this.#end(call, answer);
+    return answer.then(
+      (settled) => this.#end(call, settled),
+      (thrown) => this.#end(call, failed(thrown)),
+    );
   }
 
-  async #answer(route: Route, context: Context, requestId: string): Promise<Answer> {
-    const isWork = route.kind === "work";
-    let exchange: Exchange | null = null;
-    let isAdmitted = false;
+  #find({ method, target }: HttpRequest): RouteCall {
+    const found = this.#router.find(method, target);
+    if (found.kind === "route") return found;
+    return { route: found.kind === "unknown" ? this.#unknownRoute() : this.#otherMethodRoute(found.path, found.allow), params: {} };
+  }
+
+  #handle(call: Call): Answer | Promise<Answer> {
+    const { params, request, requestId, startedMs } = call;
+    const { route, caller } = this.#access.permit(call.route, request); // H4
+    call.keyId = caller?.keyId ?? null;
+    if (route.kind === "work") {
+      this.admission.enter();
+      call.isAdmitted = true;
+    }
+    refuseMalformedPath(request.target);
+    const exchange = new Exchange(request, requestId, route, params, {
+      startedMs,
+      clock: this.#parts.clock,
+      deadlines: this.#deadlines,
+      admission: this.admission,
+      maxTimeoutMs: this.#parts.limits.maxTimeoutMs,
+    });
+    call.exchange = exchange;
+    const answer = route.handle(exchange);
+    return answer instanceof Promise ? exchange.deadline.race(answer) : answer; // H2
+  }
+
+  /** Lets go of what the request held, puts on its answer what every answer has, and writes it down. */
+  #end(call: Call, answer: Answer): HttpAnswer {
+    const { stream } = answer;
+    if (stream !== undefined) return { ...this.#finish(call, answer), stream: this.#releasing(call, stream) };
+    this.#release(call);
+    return this.#finish(call, answer);
+  }
+
+  async *#releasing(call: Call, stream: AsyncIterable<string>): AsyncGenerator<string> {
     try {
-      if (isWork) this.admission.enter();
-      isAdmitted = isWork;
-      refuseMalformedPath(context.req.raw.url);
-      exchange = new Exchange(context.req.raw, requestId, route, context.req.param(), {
-        clock: this.#parts.clock,
-        admission: this.admission,
-        maxTimeoutMs: this.#parts.limits.maxTimeoutMs,
-      });
-      const answer = route.handle(exchange);
-      return answer instanceof Promise ? await exchange.deadline.race(answer) : answer; // H2
-    } catch (thrown) {
-      return errorAnswer(this.#toError(thrown, route.path, requestId));
+      yield* stream;
     } finally {
-      exchange?.release(); // H3
-      if (isAdmitted) this.admission.leave();
+      this.#release(call);
     }
   }
 
-  /** Puts on an answer what every answer has, and writes it down. */
-  #finish(route: Route, request: Request, requestId: string, answer: Answer, startedMs: number | null): Response {
+  #release(call: Call): void {
+    call.exchange?.release(); // H3
+    if (call.isAdmitted) this.admission.leave();
+  }
+
+  #finish(call: Call, answer: Answer): HttpAnswer {
+    const { route, request, requestId, startedMs, via, keyId } = call;
     const { clock, metrics, logger } = this.#parts;
-    const durationMs = startedMs === null ? 0 : clock.monotonicMs() - startedMs;
-    const { status } = answer;
-    metrics.answered({ route: route.path, method: request.method, status, durationMs });
+    const durationMs = clock.monotonicMs() - startedMs;
+    const { status, encoding } = answer;
+    const { method } = request;
+    if (via === "http") metrics.answered({ route: route.path, method, status, durationMs });
     const level = status >= 500 ? "warn" : status >= 400 ? "info" : "debug";
     if (logger.isLevelEnabled(level)) {
-      logger[level]({ requestId, route: route.path, method: request.method, status, ms: Math.round(durationMs * 100) / 100 }, "Answered");
+      const ms = Math.round(durationMs * 100) / 100;
+      logger[level]({ requestId, via, route: route.path, method, status, ms, ...(keyId === null ? {} : { keyId }) }, "Answered");
     }
-    return new Response(answer.body, {
-      status,
-      headers: {
-        ...SECURITY_HEADERS,
-        ...answer.headers,
-        "x-request-id": requestId,
-        ...(this.admission.isLeaving ? { connection: "close" } : null),
-        ...this.#crossOrigin.headersFor(request),
-      },
-    });
+    const headers: Record<string, string> = { ...SECURITY_HEADERS, ...answer.headers, "x-request-id": requestId };
+    if (this.admission.isLeaving) headers.connection = "close";
+    Object.assign(headers, this.#crossOrigin.headersFor(request));
+    const body = method === "HEAD" ? null : answer.body;
+    return encoding === undefined ? { status, headers, body } : { status, headers, body, encoding };
   }
 
   #toError(thrown: unknown, route: string, requestId: string): KennelError {
@@ -223,22 +330,12 @@ class Server {
 }
 
 /** A percent sign that starts no escape: Hono would hand it over as it is, and a name would mean two things. */
-function refuseMalformedPath(url: string): void {
-  if (!url.includes("%")) return;
-  const end = url.indexOf("?");
+function refuseMalformedPath(target: string): void {
+  if (!target.includes("%")) return;
+  const end = target.indexOf("?");
   try {
-    decodeURIComponent(end === -1 ? url : url.slice(0, end));
+    decodeURIComponent(end === -1 ? target : target.slice(0, end));
   } catch (cause) {
     throw kennelError("invalid_request", { message: "The path is not valid percent-encoded UTF-8", param: "path", cause });
   }
-}
-
-function honoPath(path: string): string {
-  return path.replaceAll(/\{(\w+)\}/g, ":$1");
-}
-
-function methodsByPath(routes: readonly Route[]): Map<string, readonly Method[]> {
-  const methods = new Map<string, readonly Method[]>();
-  for (const { path, method } of routes) methods.set(path, [...(methods.get(path) ?? []), method]);
-  return methods;
 }

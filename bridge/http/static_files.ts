@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
+import type { HttpRequest } from "../../runtime/http_message.ts";
 import type { Answer } from "./answer.ts";
 import type { StaticFile } from "./collaborators.ts";
 
@@ -17,7 +18,7 @@ export async function staticFile(content: Uint8Array, contentType: string): Prom
 }
 
 /** The file, compressed where the client takes that; 304 where it has it already. */
-export function fileAnswer(file: StaticFile, request: Request, contentSecurityPolicy: string): Answer {
+export function fileAnswer(file: StaticFile, request: HttpRequest, contentSecurityPolicy: string): Answer {
   const headers = {
     "content-type": file.contentType,
     "content-security-policy": contentSecurityPolicy,

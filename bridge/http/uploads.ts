@@ -8,6 +8,7 @@ import {
   fileDocument,
   parseDocument,
   refuseRepeatedIds,
+  refuseShared,
   refuseTooMany,
   type UploadedFile,
   uploadFieldsSchema,
@@ -26,6 +27,8 @@ const NDJSON_TYPES: readonly string[] = [NDJSON_TYPE, "application/ndjson", "app
 export const uploadSchema = z
   .object({
     files: z.array(z.file()).min(1).describe("Each becomes a document with the file's name as its id"),
+    id: z.string().optional().describe("Another id; of one file"),
+    title: z.string().optional().describe("Of one file; else the file's own title"),
     attributes: z.string().meta({ contentMediaType: JSON_TYPE }).optional().describe("Attributes of all the files, as JSON"),
     principals: z.string().meta({ contentMediaType: JSON_TYPE }).optional().describe("Principals of all the files, as a list in JSON"),
     url: z.string().optional(),
@@ -116,10 +119,12 @@ async function readForm(exchange: Exchange, maxFiles: number): Promise<readonly 
     parsed[name] = isJson ? exchange.parse(new TextEncoder().encode(value), name) : value;
   }
   const fields = validate(uploadFieldsSchema, parsed);
+  refuseShared(fields, form.files.length);
   return form.files.map((file, place) => fileDocument(file, fields, place));
 }
 
-function parseForm(bytes: Uint8Array, contentType: string, maxFiles: number): Promise<Form> {
+/** Throws `invalid_request`. */
+export function parseForm(bytes: Uint8Array, contentType: string, maxFiles: number): Promise<Form> {
   const headers: BusboyHeaders = { "content-type": contentType };
   const files: UploadedFile[] = [];
   const fields: Record<string, string> = {};

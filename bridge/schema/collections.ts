@@ -1,11 +1,20 @@
 import { z } from "zod";
-import type { Chunking, CollectionRecord, CollectionSettings, FusionSettings } from "../../actors/document_store/document_store.ts";
+import type {
+  Chunking,
+  CollectionRecord,
+  CollectionSettings,
+  FusionSettings,
+  IndexVersion,
+} from "../../actors/document_store/document_store.ts";
 import { ATTRIBUTE_KEY, type AttributeSchema } from "../../actors/vector_store/filter.ts";
+import { VECTOR_INDEXES, type VectorIndex } from "../../actors/vector_store/vector_store.ts";
+import { neverReached } from "../../runtime/errors.ts";
+import { adoptedSchema, adoptionRequestSchema, adoptionSchema, fromAdopted, fromAdoption } from "./adoptions.ts";
 import { isoTime } from "./times.ts";
 import { describe, refuse, strictObject, validate } from "./validate.ts";
 
 /** What a collection has where its settings say nothing. */
-export type CollectionDefaults = Omit<CollectionSettings, "attributes">;
+export type CollectionDefaults = Omit<CollectionSettings, "attributes" | "adopt" | "vectorIndex">;
 
 /** What this node can do with documents; a collection that asks for something else could never be searched. */
 export interface CollectionChoices {
@@ -13,6 +22,8 @@ export interface CollectionChoices {
   readonly languages: readonly string[];
   /** Names of embedding models. */
   readonly embeddings: readonly string[];
+  /** Of the vector store; empty: it chooses by itself. */
+  readonly vectorIndexes: readonly VectorIndex[];
 }
 
 const MAX_CHUNK_TOKENS = 8_192;
@@ -71,6 +82,16 @@ export const collectionSettingsSchema = strictObject({
   pool: z.int().min(1).max(16).optional().describe("Retrievers on one node among which queries are balanced"),
   ttl_seconds: z.int().min(1).max(TEN_YEARS_S).nullish().describe("Older documents are not found and are removed; null: kept for ever"),
   allow_degraded: z.boolean().optional(),
+  adopt: adoptionRequestSchema
+    .nullish()
+    .describe(
+      "A collection of Milvus that is not Kennel's, to be searched as it is; deleting the collection that adopts it leaves it alone",
+    ),
+  vector_index: z
+    .enum(VECTOR_INDEXES)
+    .optional()
+    .describe("In Milvus, of builds made from now on: a graph, or every vector compared; as the node is configured unless given"),
+  share_answers: z.boolean().optional().describe("Answers are kept in the node's Redis, too, where other nodes find them"),
 }).meta({ id: "CollectionSettings" });
 
 /** Throws `invalid_request` with the field at fault. */
@@ -78,6 +99,7 @@ export function parseCollectionSettings(body: unknown, defaults: CollectionDefau
   const wire = validate(collectionSettingsSchema, body);
   refuseOther("language", wire.language, choices.languages);
   refuseOther("embedding", wire.embedding, choices.embeddings);
+  refuseVectorIndex(wire, choices);
   return {
     language: wire.language ?? defaults.language,
     embedding: wire.embedding ?? defaults.embedding,
@@ -90,16 +112,25 @@ export function parseCollectionSettings(body: unknown, defaults: CollectionDefau
     pool: wire.pool ?? defaults.pool,
     ttlSeconds: wire.ttl_seconds === undefined ? defaults.ttlSeconds : wire.ttl_seconds,
     allowDegraded: wire.allow_degraded ?? defaults.allowDegraded,
+    shareAnswers: wire.share_answers ?? defaults.shareAnswers,
+    ...(wire.vector_index === undefined ? {} : { vectorIndex: wire.vector_index }),
   };
 }
 
-function refuseOther(param: string, given: string | undefined, allowed: readonly string[]): void {
+function refuseVectorIndex(wire: z.output<typeof collectionSettingsSchema>, { vectorIndexes }: CollectionChoices): void {
+  if (wire.vector_index === undefined) return;
+  if (vectorIndexes.length === 0) throw refuse("vector_index", "is given", "nothing: the embedded store chooses by an index's size");
+  if (wire.adopt != null) throw refuse("vector_index", "is given", "nothing beside adopt: the index is its owner's");
+}
+
+/** Throws `invalid_request` where this node has not what is asked for. */
+export function refuseOther(param: string, given: string | undefined, allowed: readonly string[]): void {
   if (given !== undefined && !allowed.includes(given)) throw refuse(param, `is ${describe(given)}`, allowed.join(", "));
 }
 
 type WireChunking = NonNullable<z.output<typeof collectionSettingsSchema>["chunking"]>;
 
-function toChunking(wire: WireChunking, defaults: Chunking): Chunking {
+export function toChunking(wire: WireChunking, defaults: Chunking): Chunking {
   const maxTokens = wire.max_tokens ?? defaults.maxTokens;
   // A default never contradicts what was asked for: smaller chunks bring a smaller overlap, larger ones larger parents.
   const overlapTokens = wire.overlap_tokens ?? Math.min(defaults.overlapTokens, Math.floor(maxTokens / 4));
@@ -130,6 +161,8 @@ const resolvedFusionSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("rrf"), k: z.number(), weights: z.object({ vector: z.number(), bm25: z.number() }) }),
 ]);
 
+const resolvedChunkingSchema = z.object({ max_tokens: z.int(), overlap_tokens: z.int(), parent_tokens: z.int() });
+
 export const collectionSchema = z
   .object({
     object: z.literal("collection"),
@@ -137,7 +170,7 @@ export const collectionSchema = z
     settings: z.object({
       language: z.string(),
       embedding: z.string(),
-      chunking: z.object({ max_tokens: z.int(), overlap_tokens: z.int(), parent_tokens: z.int() }),
+      chunking: resolvedChunkingSchema,
       attributes: z.record(z.string(), attributeTypeSchema),
       fusion: resolvedFusionSchema,
       pinned: z.boolean(),
@@ -146,12 +179,34 @@ export const collectionSchema = z
       pool: z.int(),
       ttl_seconds: z.int().nullable(),
       allow_degraded: z.boolean(),
+      adopt: adoptionSchema.optional().describe("Absent: the rows are Kennel's own"),
+      share_answers: z.boolean(),
+      vector_index: z.enum(VECTOR_INDEXES).optional().describe("Absent: as the node is configured"),
     }),
+    adopted: adoptedSchema.optional().describe("What can be asked of the collection that it has adopted"),
     attributes: z.record(z.string(), attributeTypeSchema).describe("Declared and inferred ones together"),
     aliases: z.array(z.string()),
     version: z.int().describe("The build that searching goes to"),
+    versions: z
+      .array(
+        z.object({
+          version: z.int(),
+          status: z
+            .enum(["building", "held", "kept", "retired", "abandoned"])
+            .describe("held and kept: complete, every change goes to it as well, and it can be switched to; kept: it was searched before"),
+          language: z.string(),
+          embedding: z.string(),
+          chunking: resolvedChunkingSchema,
+          job: z.string().nullable().describe("The job that builds it, or that has made it or the one in its place"),
+          kept_until: z.iso.datetime().nullable().describe("Then a held or kept one is let go; null: when told"),
+          is_repair: z
+            .boolean()
+            .describe("The store has lost the active build or rows of it: until it is built anew, answers are degraded"),
+        }),
+      )
+      .describe("Builds beside the active one. One that was replaced goes after a while unless an alias pins it"),
     index_version: z.int().describe("Grows with each change of what a search can find"),
-    documents: z.int(),
+    documents: z.int().describe("That Kennel has stored; of an adopted collection not those of its owner"),
     chunks: z.int(),
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),
@@ -168,11 +223,7 @@ export function fromCollection(record: CollectionRecord, aliases: readonly strin
     settings: {
       language: settings.language,
       embedding: settings.embedding,
-      chunking: {
-        max_tokens: settings.chunking.maxTokens,
-        overlap_tokens: settings.chunking.overlapTokens,
-        parent_tokens: settings.chunking.parentTokens,
-      },
+      chunking: fromChunking(settings.chunking),
       attributes: copyAttributes(settings.attributes),
       fusion: settings.fusion,
       pinned: settings.pinned,
@@ -181,16 +232,52 @@ export function fromCollection(record: CollectionRecord, aliases: readonly strin
       pool: settings.pool,
       ttl_seconds: settings.ttlSeconds,
       allow_degraded: settings.allowDegraded,
+      ...(settings.adopt === undefined ? {} : { adopt: fromAdoption(settings.adopt) }),
+      share_answers: settings.shareAnswers === true,
+      ...(settings.vectorIndex === undefined ? {} : { vector_index: settings.vectorIndex }),
     },
+    ...(settings.adopt === undefined ? {} : { adopted: fromAdopted(settings.adopt) }),
     attributes: copyAttributes(record.attributes),
     aliases: [...aliases],
     version: record.version,
+    versions: record.versions.map(fromVersion),
     index_version: record.indexVersion,
     documents: record.documents,
     chunks: record.chunks,
     created_at: isoTime(record.createdAtMs),
     updated_at: isoTime(record.updatedAtMs),
   };
+}
+
+function fromChunking({ maxTokens, overlapTokens, parentTokens }: Chunking) {
+  return { max_tokens: maxTokens, overlap_tokens: overlapTokens, parent_tokens: parentTokens };
+}
+
+function fromVersion(version: IndexVersion): WireCollection["versions"][number] {
+  const { language, embedding, chunking } = version.build;
+  return {
+    version: version.version,
+    status: statusOf(version),
+    language,
+    embedding,
+    chunking: fromChunking(chunking),
+    job: version.kind === "retired" ? null : version.jobId,
+    kept_until: version.kind === "standby" && version.keepUntilMs !== null ? isoTime(version.keepUntilMs) : null,
+    is_repair: version.kind === "building" && version.isRepair,
+  };
+}
+
+function statusOf(version: IndexVersion): WireCollection["versions"][number]["status"] {
+  switch (version.kind) {
+    case "building":
+      return "building";
+    case "standby":
+      return version.wasActive ? "kept" : "held";
+    case "retired":
+      return version.retiredAtMs > 0 ? "retired" : "abandoned";
+    default:
+      return neverReached(version);
+  }
 }
 
 function copyAttributes(attributes: AttributeSchema) {

@@ -74,8 +74,10 @@ function withoutUnknownKeys<Value extends object>(input: unknown, attributes: Va
   return attributes;
 }
 
-/** Settings that hold for all files of a multipart upload. */
+/** Settings that hold for all files of a multipart upload; `id` and `title` are one file's. */
 export const uploadFieldsSchema = strictObject({
+  id: documentIdSchema.optional(),
+  title: textSchema(MAX_TITLE_LENGTH).optional(),
   attributes: attributesSchema.optional(),
   principals: principalsSchema.optional(),
   url: textSchema(MAX_URL_LENGTH).optional(),
@@ -89,13 +91,19 @@ export interface UploadedFile {
   readonly bytes: Uint8Array;
 }
 
-/** A file becomes a document whose id is the file's name. */
+/** Throws `invalid_request` where what can be one file's is given for several. */
+export function refuseShared(fields: UploadFields, files: number): void {
+  const shared = (["id", "title"] as const).find((name) => fields[name] !== undefined);
+  if (shared !== undefined && files > 1) throw refuse(shared, `is given for ${files} files`, "one file, or none of it");
+}
+
+/** A file becomes a document whose id is the file's name unless another is given. */
 export function fileDocument(file: UploadedFile, fields: UploadFields, place: number): IncomingDocument {
-  const id = documentIdSchema.safeParse(file.fileName);
+  const id = documentIdSchema.safeParse(fields.id ?? file.fileName);
   if (!id.success) throw refuse(`files[${place}].filename`, `is ${describe(file.fileName)}`, id.error.issues[0]?.message ?? "a file name");
   return {
     id: id.data,
-    title: "",
+    title: fields.title ?? "",
     url: fields.url ?? "",
     attributes: fields.attributes ?? {},
     principals: fields.principals ?? [],

@@ -3,6 +3,7 @@ import { INCLUDES, MODES, type SearchRequest, STRATEGIES } from "../../actors/re
 import type { AttributeSchema } from "../../actors/vector_store/filter.ts";
 import { fusionSchema, toFusion } from "./collections.ts";
 import { toFilter, uncheckedFilterSchema } from "./filters.ts";
+import { strategyFields, toStrategyOptions } from "./strategies.ts";
 import { textSchema } from "./text.ts";
 import { refuse, strictObject, validate } from "./validate.ts";
 import { vectorSchema } from "./vectors.ts";
@@ -20,12 +21,19 @@ export const searchRequestSchema = strictObject({
     .optional()
     .describe("The question as a vector of the collection's model; its length does not matter, its direction does"),
   strategy: z.enum(STRATEGIES).optional().describe("hybrid unless given; vector with a vector and no query"),
+  ...strategyFields,
   top_k: z.int().min(1).max(MAX_TOP_K).default(DEFAULT_TOP_K).describe("Hits in the answer"),
   candidate_k: z.int().min(1).max(MAX_TOP_K).optional().describe("Candidates each branch brings up: 100, or top_k where that is more"),
   filters: uncheckedFilterSchema.optional(),
   fusion: fusionSchema.optional().describe("The collection's own unless given"),
   group_by: z.literal("document").nullish().describe("document: at most one hit a document, its best"),
   score_threshold: z.number().min(0).max(1).nullish().describe("Hits with a lower score are left out"),
+  rerank: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Ranks the first 50 hits, or top_k where that is more, anew by the node's reranker, or by its second embedding model; needs a query",
+    ),
   timeout_ms: z.int().min(1).max(MAX_TIMEOUT_MS).optional().describe("The smaller of this and X-Request-Timeout-Ms holds"),
   allow_degraded: z.boolean().optional().describe("false turns a degraded answer into an error; the collection's own unless given"),
   min_version: z.int().min(0).nullish().describe("The answer holds this index version or a later one"),
@@ -44,6 +52,7 @@ export interface ParsedSearch {
 export function parseSearch(body: unknown): ParsedSearch {
   const wire = validate(searchRequestSchema, body);
   const strategy = strategyOf(wire);
+  const options = toStrategyOptions(wire, strategy);
   const candidateK = wire.candidate_k ?? Math.max(DEFAULT_CANDIDATE_K, wire.top_k);
   if (candidateK < wire.top_k) throw refuse("candidate_k", `is ${candidateK}`, `at least top_k, ${wire.top_k}`);
   return {
@@ -53,12 +62,14 @@ export function parseSearch(body: unknown): ParsedSearch {
       query: wire.query ?? null,
       vector: wire.vector ?? null,
       strategy,
+      options,
       topK: wire.top_k,
       candidateK,
       filter: toFilter(wire.filters, attributes),
       fusion: wire.fusion === undefined ? null : toFusion(wire.fusion),
       groupBy: wire.group_by ?? null,
       scoreThreshold: wire.score_threshold ?? null,
+      rerank: wire.rerank,
       allowDegraded: wire.allow_degraded ?? null,
       minVersion: wire.min_version ?? null,
       include: wire.include ?? INCLUDES,
@@ -76,6 +87,7 @@ function strategyOf(wire: WireSearch): SearchRequest["strategy"] {
   const strategy = wire.strategy ?? (hasQuery ? "hybrid" : "vector");
   if (!hasQuery && strategy !== "vector")
     throw refuse("query", "is missing", `a question for the strategy ${strategy}; only vector goes without`);
+  if (!hasQuery && wire.rerank) throw refuse("query", "is missing", "a question, which rerank reads with each text");
   return strategy;
 }
 
@@ -89,11 +101,15 @@ export const hitSchema = z
     title: z.string(),
     url: z.string(),
     score: z.number().min(0).max(1).describe("Falls along the list"),
-    score_type: z.enum(["weighted", "rrf", "cosine", "bm25"]),
+    score_type: z.enum(["weighted", "rrf", "cosine", "bm25", "rerank"]),
     text: z.string().optional(),
     attributes: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
-    ranks: scoresSchema.optional().describe("Rank from 1 in each branch that brought the passage up"),
-    scores: scoresSchema.optional().describe("Raw scores of the branches and of the fusion"),
+    ranks: scoresSchema
+      .optional()
+      .describe(
+        "Rank from 1 in each list that has the passage: vector, bm25; hyde; vector_1, bm25_1 for the first further question of multi_query; rerank",
+      ),
+    scores: scoresSchema.optional().describe("Raw scores of the same lists, and what fusion made of them"),
   })
   .meta({ id: "Hit" });
 
@@ -106,7 +122,7 @@ export const searchAnswerSchema = z
       .array(
         z.object({
           stage: z.string(),
-          reason: z.string().describe("An error code, or skipped_for_deadline"),
+          reason: z.string().describe("An error code, skipped_for_deadline, not_configured, shed, forced or index_incomplete"),
           service: z.string(),
           breaker: z.enum(["closed", "open", "half_open"]),
         }),

@@ -16,6 +16,11 @@ export const jobIdSchema = z
   .regex(JOB_ID_PATTERN, { error: "a job's id: 1 to 64 of A-Z, a-z, 0-9, _ and -" })
   .describe("A job's id");
 
+/** What `nameSchema` accepts. */
+export function isName(text: string | undefined): text is string {
+  return text !== undefined && NAME_PATTERN.test(text);
+}
+
 /** Free text; a lone surrogate, half of a character cut in two, becomes U+FFFD. */
 export function textSchema(maxLength: number) {
   return z

@@ -13,15 +13,91 @@ export interface CollectionItem {
   readonly chunks: number;
 }
 
+/** A build beside the active one, as `GET /v1/collections/{c}` tells of it. */
+export type { WireCollection as CollectionAnswer } from "../../schema/collections.ts";
+export type { WireJob as JobAnswer } from "../../schema/jobs.ts";
+
+/** A strategy's row of `POST …/evaluations`. */
+export interface EvaluationRow {
+  readonly strategy: string;
+  readonly ndcg_10: Interval;
+  readonly map: Interval;
+  readonly mrr_10: Interval;
+  readonly recall_100: Interval;
+  readonly degraded: number;
+}
+
+/** A mean and its 95 % bootstrap interval, 0 to 1. */
+export interface Interval {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A question with the grades of documents by id. */
+export interface JudgedQuestion {
+  readonly query: string;
+  readonly relevant: Readonly<Record<string, number>>;
+}
+
+export interface ChatMessage {
+  readonly role: "user" | "assistant";
+  readonly content: string;
+}
+
+/** What stands behind a mark `[n]` of an answer. */
+export interface Annotation {
+  readonly document_id: string;
+  readonly chunk_id: string;
+  readonly quote: string;
+  readonly url_citation: { readonly start_index: number; readonly end_index: number; readonly title: string; readonly url: string };
+}
+
+/** What a streamed chat says, one after another. */
+export type ChatPart =
+  | { readonly kind: "begin"; readonly mode: string; readonly degradations: string; readonly requestId: string | null }
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "citation"; readonly annotation: Annotation };
+
 /** `GET /v1/status`. */
 export interface StatusAnswer {
   readonly node: string;
   readonly version: string;
   readonly mode: string;
+  /** Null: the node has no NATS. */
+  readonly nats: {
+    readonly state: string;
+    readonly server: string | null;
+    readonly cause: string | null;
+    readonly denied: readonly string[];
+    readonly captured: readonly { readonly subject: string; readonly stream: string }[] | null;
+  } | null;
   readonly uptime_s: number;
+  /** Null: the node is in no cluster. */
+  readonly cluster: ClusterAnswer | null;
   readonly children: readonly StatusNode[];
   /** The last supervision events, newest last. */
   readonly events: readonly SupervisionEvent[];
+}
+
+/** The cluster as one node sees it. */
+export interface ClusterAnswer {
+  readonly connection: string;
+  readonly is_name_taken: boolean;
+  readonly leader: string | null;
+  readonly nodes: readonly {
+    readonly node: string;
+    readonly state: string;
+    readonly since_s: number;
+    readonly heard_s: number;
+    readonly lag_ms: number;
+    readonly in_flight: number;
+    readonly queue: number;
+    readonly capacity: number;
+    readonly collections: number;
+  }[];
+  readonly collections: readonly { readonly collection: string; readonly nodes: readonly string[]; readonly owners: readonly string[] }[];
+  readonly pending_moves: number;
 }
 
 /** A search's answer with what only the caller knows. */

@@ -50,6 +50,11 @@ export function facts({ kind, incarnation, restarts, breaker, mailbox, in_flight
     if (mailbox.depth > 0) found.push(["Oldest waits", formatMs(mailbox.oldest_ms)]);
     found.push(["In flight", formatCount(inFlight)]);
   }
+  if (rest.pool !== undefined) {
+    const { in_use: inUse, idle, waiting, max } = rest.pool;
+    found.push(["Connections", `${formatCount(inUse)} in use, ${formatCount(idle)} idle, at most ${formatCount(max)}`]);
+    if (waiting > 0) found.push(["Wait for one", formatCount(waiting)]);
+  }
   for (const [name, ms] of Object.entries(latency)) if (ms > 0) found.push([name, formatMs(ms)]);
   for (const [name, count] of Object.entries(rest.counts ?? {})) if (count > 0) found.push([COUNT_NAMES[name] ?? name, formatCount(count)]);
   return found;

@@ -2,10 +2,10 @@
  * The page's state in its address, so that a question can be shared: `?collection=docs&q=…&strategy=bm25&top_k=5#ask`.
  */
 
-export const VIEWS = /** @type {const} */ (["ask", "actors", "latency"]);
+export const VIEWS = /** @type {const} */ (["ask", "chat", "evaluate", "actors", "latency"]);
 /** @typedef {typeof VIEWS[number]} View */
 
-export const STRATEGIES = /** @type {const} */ (["hybrid", "vector", "bm25", "parent_document"]);
+export const STRATEGIES = /** @type {const} */ (["hybrid", "vector", "bm25", "parent_document", "multi_query", "hyde"]);
 export const DEFAULT_STRATEGY = "hybrid";
 export const DEFAULT_TOP_K = 10;
 export const MAX_TOP_K = 1000;

@@ -1,7 +1,8 @@
 /**
  * The server's HTTP API as the page uses it. Every call ends: by its answer, its timeout or the caller's signal.
- * @import { CollectionItem, Failure, SearchAnswer, StatusAnswer, TimedAnswer } from "../wire.ts"
+ * @import { ChatMessage, ChatPart, CollectionAnswer, CollectionItem, EvaluationRow, Failure, JobAnswer, JudgedQuestion, SearchAnswer, StatusAnswer, TimedAnswer } from "../wire.ts"
  */
+import { readChat } from "./chat_stream.js";
 
 /** What a call rejects with; `failure` is ready to be shown. */
 export class ApiError extends Error {
@@ -71,6 +72,13 @@ export function toFailure(thrown) {
  * @property {(question: Question, signal: AbortSignal) => Promise<TimedAnswer>} search
  * @property {(signal: AbortSignal) => Promise<StatusAnswer>} status
  * @property {(signal: AbortSignal) => Promise<string>} metrics the Prometheus text
+ * @property {(collection: string, messages: readonly ChatMessage[], signal: AbortSignal) => AsyncIterable<ChatPart>} chat ends, or throws
+ * @property {(collection: string, strategy: string, queries: readonly JudgedQuestion[], signal: AbortSignal) => Promise<EvaluationRow>} evaluate
+ * @property {(name: string, signal: AbortSignal) => Promise<CollectionAnswer>} collection
+ * @property {(id: string, signal: AbortSignal) => Promise<JobAnswer>} job
+ * @property {(name: string, version: number, signal: AbortSignal) => Promise<CollectionAnswer>} switchBuild
+ * @property {(name: string, version: number, signal: AbortSignal) => Promise<void>} dropBuild
+ * @property {(name: string, body: object, signal: AbortSignal) => Promise<JobAnswer>} reindex
  */
 
 /**
@@ -83,6 +91,9 @@ export function toFailure(thrown) {
 
 const SEARCH_TIMEOUT_MS = 15_000;
 const READ_TIMEOUT_MS = 5_000;
+const CHAT_TIMEOUT_MS = 120_000;
+const EVALUATION_TIMEOUT_MS = 300_000;
+const WRITE_TIMEOUT_MS = 60_000;
 /**
  * Only for what is read: a search that came with it would ask the server to pass over its result cache too.
  * @type {RequestInit}
@@ -106,7 +117,7 @@ export function createApi({ fetch, nowMs, key }) {
    * @param {number} timeoutMs
    * @param {AbortSignal} signal
    */
-  async function call(path, init, timeoutMs, signal) {
+  async function open(path, init, timeoutMs, signal) {
     const headers = new Headers(init.headers);
     const bearer = key();
     if (bearer !== null) headers.set("authorization", `Bearer ${bearer}`);
@@ -115,9 +126,19 @@ export function createApi({ fetch, nowMs, key }) {
       headers,
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
-    const body = await response.text();
-    if (!response.ok) throw new ApiError(readFailure(response.status, body, response.headers));
-    return { body, requestId: response.headers.get("x-request-id") };
+    if (!response.ok) throw new ApiError(readFailure(response.status, await response.text(), response.headers));
+    return response;
+  }
+
+  /**
+   * @param {string} path
+   * @param {RequestInit} init
+   * @param {number} timeoutMs
+   * @param {AbortSignal} signal
+   */
+  async function call(path, init, timeoutMs, signal) {
+    const response = await open(path, init, timeoutMs, signal);
+    return { body: await response.text(), requestId: response.headers.get("x-request-id") };
   }
 
   return {
@@ -152,5 +173,55 @@ export function createApi({ fetch, nowMs, key }) {
     async metrics(signal) {
       return (await call("/metrics", READ, READ_TIMEOUT_MS, signal)).body;
     },
+    async *chat(collection, messages, signal) {
+      const timeout = { "x-request-timeout-ms": String(CHAT_TIMEOUT_MS) };
+      const init = post({ model: collection, messages, stream: true }, timeout);
+      const response = await open("/v1/chat/completions", init, CHAT_TIMEOUT_MS, signal);
+      yield {
+        kind: "begin",
+        mode: response.headers.get("x-kennel-mode") ?? "",
+        degradations: response.headers.get("x-kennel-degradations") ?? "",
+        requestId: response.headers.get("x-request-id"),
+      };
+      for await (const part of readChat(response)) {
+        if (part.kind === "failed") throw new ApiError(readFailure(200, part.body, response.headers));
+        yield part;
+      }
+    },
+    async evaluate(collection, strategy, queries, signal) {
+      const timeout = { "x-request-timeout-ms": String(EVALUATION_TIMEOUT_MS) };
+      const init = post({ queries, strategies: [strategy] }, timeout);
+      const { body } = await call(`${pathOf(collection)}/evaluations`, init, EVALUATION_TIMEOUT_MS, signal);
+      return JSON.parse(body).data[0];
+    },
+    async collection(name, signal) {
+      return JSON.parse((await call(pathOf(name), READ, READ_TIMEOUT_MS, signal)).body);
+    },
+    async job(id, signal) {
+      return JSON.parse((await call(`/v1/jobs/${encodeURIComponent(id)}`, READ, READ_TIMEOUT_MS, signal)).body);
+    },
+    async switchBuild(name, version, signal) {
+      return JSON.parse((await call(`${pathOf(name)}/switch`, post({ version }), WRITE_TIMEOUT_MS, signal)).body);
+    },
+    async dropBuild(name, version, signal) {
+      await call(`${pathOf(name)}/versions/${version}`, { method: "DELETE" }, WRITE_TIMEOUT_MS, signal);
+    },
+    async reindex(name, body, signal) {
+      return JSON.parse((await call(`${pathOf(name)}/reindex`, post(body), WRITE_TIMEOUT_MS, signal)).body);
+    },
   };
+}
+
+/** @param {string} collection */
+function pathOf(collection) {
+  return `/v1/collections/${encodeURIComponent(collection)}`;
+}
+
+/**
+ * @param {object} body
+ * @param {Record<string, string>} [headers]
+ * @returns {RequestInit}
+ */
+function post(body, headers = {}) {
+  return { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) };
 }

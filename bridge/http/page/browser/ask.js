@@ -36,8 +36,9 @@ export function pickCollection(collections, last) {
  * @param {Api} options.api
  * @param {Memory} options.memory
  * @param {(failure: Failure) => void} options.onFailure told of each failure besides showing it
+ * @param {(collections: readonly CollectionItem[]) => void} options.onCollections told which collections there are
  */
-export function createAsk({ api, memory, onFailure }) {
+export function createAsk({ api, memory, onFailure, onCollections }) {
   const form = byId("ask-form", HTMLFormElement);
   const question = byId("question", HTMLTextAreaElement);
   const select = byId("collection", HTMLSelectElement);
@@ -82,6 +83,7 @@ export function createAsk({ api, memory, onFailure }) {
       showFailure(toFailure(thrown), () => void start());
       return false;
     }
+    onCollections(collections);
     fill(select, ...collections.map(({ name }) => element("option", { value: name }, name)));
     // An address may name an alias, or a collection beyond those listed; the server knows better than the list.
     if (wanted !== null && !collections.some(({ name }) => name === wanted)) select.append(element("option", { value: wanted }, wanted));

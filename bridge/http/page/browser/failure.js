@@ -7,7 +7,7 @@ import { formatSpan } from "./format.js";
 
 /** @type {Record<string, string>} */
 const TITLES = {
-  invalid_request: "The question was not accepted",
+  invalid_request: "This was not accepted",
   unauthorized: "This server asks for a key",
   forbidden: "The key does not allow this",
   not_found: "There is no such collection",

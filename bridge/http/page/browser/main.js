@@ -1,7 +1,14 @@
-/** The page's composition root: builds its parts, hands them what they need, starts them. */
+/**
+ * The page's composition root: builds its parts, hands them what they need, starts them.
+ * @import { View } from "./address.js"
+ * @import { Failure } from "../wire.ts"
+ */
+import { readView } from "./address.js";
 import { createApi, toFailure } from "./api.js";
 import { createAsk } from "./ask.js";
+import { createChat } from "./chat.js";
 import { byId } from "./element.js";
+import { createEvaluate } from "./evaluate.js";
 import { askForKey } from "./key.js";
 import { createLatencyView } from "./latency_view.js";
 import { createMemory } from "./memory.js";
@@ -23,17 +30,26 @@ function startPage() {
 
   const statusView = createStatusView();
   const latencyView = createLatencyView();
+  /** @param {Failure} failure */
+  function onFailure(failure) {
+    if (failure.code !== "unauthorized") return;
+    askForKey(byId("key-place", HTMLElement), (key) => {
+      tabMemory.write(KEY_STORED_AS, key === "" ? null : key);
+      void ask.start();
+      statusPoller.askNow();
+      metricsPoller.askNow();
+    });
+  }
+  const chat = createChat({ api, memory, onFailure });
+  const evaluate = createEvaluate({ api, memory, onFailure });
   const ask = createAsk({
     api,
     memory,
-    onFailure(failure) {
-      if (failure.code !== "unauthorized") return;
-      askForKey(byId("key-place", HTMLElement), (key) => {
-        tabMemory.write(KEY_STORED_AS, key === "" ? null : key);
-        void ask.start();
-        statusPoller.askNow();
-        metricsPoller.askNow();
-      });
+    onFailure,
+    onCollections(collections) {
+      chat.showCollections(collections);
+      evaluate.showCollections(collections);
+      evaluate.setVisible(readView(location.hash) === "evaluate");
     },
   });
 
@@ -62,8 +78,14 @@ function startPage() {
     environment,
   });
 
+  /** @param {View} view */
+  function onView(view) {
+    latencyView.setVisible(view === "latency");
+    evaluate.setVisible(view === "evaluate");
+  }
+
   installTheme(byId("theme", HTMLButtonElement), memory, () => latencyView.recolor());
-  installViews({ onQuestionKey: () => ask.focus(), onView: (view) => latencyView.setVisible(view === "latency") });
+  installViews({ onQuestionKey: () => ask.focus(), onView });
   statusPoller.start();
   metricsPoller.start();
   void ask.start();

@@ -7,9 +7,9 @@ import { formatScore, formatValue, safeLink } from "./format.js";
 import { highlightParts } from "./highlight.js";
 
 /** @type {Record<string, string>} */
-const SCORE_KINDS = { weighted: "weighted fusion", rrf: "reciprocal rank fusion", cosine: "cosine", bm25: "BM25" };
+const SCORE_KINDS = { weighted: "weighted fusion", rrf: "reciprocal rank fusion", cosine: "cosine", bm25: "BM25", rerank: "reranker" };
 /** @type {Record<string, string>} */
-const BRANCH_NAMES = { vector: "Vector", bm25: "BM25", fused: "Fused" };
+const BRANCH_NAMES = { vector: "Vector", bm25: "BM25", rerank: "Reranker", fused: "Fused" };
 
 /** Longer passages are shown folded, with a button. */
 const FOLD_AT_CHARACTERS = 700;

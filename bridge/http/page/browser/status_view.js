@@ -4,6 +4,7 @@
  */
 import { showActor } from "./actor_details.js";
 import { MODE_MEANINGS } from "./answer.js";
+import { showCluster } from "./cluster_view.js";
 import { byId, element, fill, setText } from "./element.js";
 import { formatCount, formatMany, formatName, formatSpan, formatTime } from "./format.js";
 import { createTree } from "./tree.js";
@@ -45,6 +46,7 @@ export function createStatusView() {
       showNode(status.mode, `${status.node} · ${status.version}`, MODE_MEANINGS[status.mode] ?? "");
       setText(summary, summaryText(status));
       tree.update(status.children);
+      showCluster(status.cluster);
       showSelected(nowMs);
       showEvents(events, status.events);
     },
@@ -58,7 +60,7 @@ export function createStatusView() {
 }
 
 /** @param {StatusAnswer} status */
-function summaryText({ children, uptime_s: uptimeS }) {
+function summaryText({ children, nats, uptime_s: uptimeS }) {
   const { actors, ready, troubled, restarts } = treeSummary(children);
   const trouble = troubled.map(({ path, state }) => `${path} is ${state}`).slice(0, 3);
   return [
@@ -67,7 +69,21 @@ function summaryText({ children, uptime_s: uptimeS }) {
     ...(troubled.length > 3 ? [`${troubled.length - 3} more in trouble`] : []),
     `${formatMany(restarts, "restart")} lately`,
     `up ${formatSpan(uptimeS)}`,
+    ...natsText(nats),
   ].join(" · ");
+}
+
+/**
+ * @param {StatusAnswer["nats"]} nats
+ * @returns {readonly string[]}
+ */
+function natsText(nats) {
+  if (nats === null) return [];
+  return [
+    `NATS ${nats.state}${nats.server === null ? "" : ` to ${nats.server}`}${nats.cause === null ? "" : ` (${nats.cause})`}`,
+    ...nats.denied.map((denied) => `NATS denies ${denied}`),
+    ...(nats.captured ?? []).map(({ subject, stream }) => `the stream ${stream} captures ${subject}`),
+  ];
 }
 
 /**

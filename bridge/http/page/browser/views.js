@@ -1,5 +1,5 @@
 /**
- * The three views of the page: which one is shown follows the address, so that links and the back button work.
+ * The views of the page: which one is shown follows the address, so that links and the back button work.
  * @import { View } from "./address.js"
  */
 import { readView, VIEWS } from "./address.js";

@@ -1,0 +1,132 @@
+/** `kennel keys`: works on the file of keys itself, so that the first key needs no other. */
+import { KennelError } from "../../runtime/errors.ts";
+import { COLLECTIONS_PATTERN, type Scope } from "../keys/grant.ts";
+import { newKey } from "../keys/key.ts";
+import { changeKeys, type KeyRecord, MAX_KEYS, readKeys } from "../keys/key_file.ts";
+import { readLastUses } from "../keys/last_uses.ts";
+import type { LocalContext } from "./command_line.ts";
+import { CommandError, EXIT } from "./terminal.ts";
+
+export interface CreateKeyOptions {
+  readonly name: string;
+  readonly scope: Scope;
+  readonly collections: string;
+  readonly expires?: string;
+  readonly json: boolean;
+}
+
+interface JsonOption {
+  readonly json: boolean;
+}
+
+const MAX_NAME = 128;
+const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** The key is the only line of standard output. */
+export async function createKey({ config, clock, terminal }: LocalContext, options: CreateKeyOptions): Promise<number> {
+  const { name, scope, collections, expires, json } = options;
+  const nowMs = clock.wallMs();
+  if (name.length === 0 || name.length > MAX_NAME || /\p{C}/u.test(name))
+    throw misused(`--name: expected 1 to ${MAX_NAME} characters that can be seen`);
+  if (!COLLECTIONS_PATTERN.test(collections))
+    throw misused(
+      `--collections: found ${JSON.stringify(collections)}; expected names or beginnings of names with commas, as docs or docs-*, or * for all`,
+    );
+  const expiresAtMs = expires === undefined ? null : expiryOf(expires, nowMs);
+  const { id, key, digest } = newKey();
+  const record: KeyRecord = {
+    id,
+    name,
+    scope,
+    collections,
+    digest: digest.toString("hex"),
+    created_at: new Date(nowMs).toISOString(),
+    expires_at: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(),
+    revoked_at: null,
+  };
+  await change(config.keys.file, (keys) => {
+    if (keys.length < MAX_KEYS) return [...keys, record];
+    const kept = keys.filter((known) => stateOf(known, nowMs) === "valid");
+    if (kept.length >= MAX_KEYS) throw new CommandError(`There are ${MAX_KEYS} keys; revoke some`, EXIT.failed);
+    return [...kept, record];
+  });
+  if (json) terminal.out(JSON.stringify({ ...shown(record, nowMs, null), key }));
+  else {
+    terminal.err(`Key ${id} of ${name} (${scope}, ${collections}). It is shown this once; send it as Authorization: Bearer KEY`);
+    terminal.out(key);
+  }
+  return 0;
+}
+
+export async function listKeys({ config, clock, terminal }: LocalContext, { json }: JsonOption): Promise<number> {
+  const uses = await readLastUses(config.dataDir);
+  const keys = await read(config.keys.file);
+  const rows = keys.map((record) => shown(record, clock.wallMs(), uses.get(record.id) ?? null));
+  if (json) terminal.out(JSON.stringify(rows));
+  else if (rows.length === 0) terminal.out("There are no keys");
+  else for (const row of rows) terminal.out(lineOf(row));
+  return 0;
+}
+
+/** Revoking twice is revoking once. */
+export async function revokeKey({ config, clock, terminal }: LocalContext, id: string, { json }: JsonOption): Promise<number> {
+  const nowMs = clock.wallMs();
+  let revoked: KeyRecord | null = null;
+  await change(config.keys.file, (keys) =>
+    keys.map((record) => {
+      if (record.id !== id) return record;
+      revoked = { ...record, revoked_at: record.revoked_at ?? new Date(nowMs).toISOString() };
+      return revoked;
+    }),
+  );
+  if (revoked === null) throw new CommandError("There is no key with this id; kennel keys list shows all", EXIT.failed);
+  if (json) terminal.out(JSON.stringify(shown(revoked, nowMs, null)));
+  else terminal.out(`Key ${id} is revoked; running nodes follow within ${config.keys.checkMs} ms of seeing the file`);
+  return 0;
+}
+
+type State = "valid" | "expired" | "revoked";
+
+function stateOf({ revoked_at, expires_at }: KeyRecord, nowMs: number): State {
+  if (revoked_at !== null) return "revoked";
+  return expires_at !== null && Date.parse(expires_at) <= nowMs ? "expired" : "valid";
+}
+
+function shown(record: KeyRecord, nowMs: number, lastUsedMs: number | null) {
+  const { digest: _digest, ...rest } = record;
+  return { ...rest, state: stateOf(record, nowMs), last_used_at: lastUsedMs === null ? null : new Date(lastUsedMs).toISOString() };
+}
+
+function lineOf(row: ReturnType<typeof shown>): string {
+  const expiry = row.expires_at === null ? "no expiry" : `expires ${row.expires_at}`;
+  const use = row.last_used_at === null ? "never used" : `last used ${row.last_used_at}`;
+  return `${row.id}  ${row.state}  ${row.scope}  ${row.collections}  ${row.name}  (${expiry}, ${use})`;
+}
+
+function expiryOf(text: string, nowMs: number): number {
+  const [, count = "", unit = ""] = /^([1-9]\d{0,4})([mhd])$/.exec(text) ?? [];
+  const atMs = count === "" ? dateOf(text) : nowMs + Number(count) * (UNITS_MS[unit] ?? Number.NaN);
+  if (Number.isNaN(atMs))
+    throw misused(`--expires: found ${JSON.stringify(text)}; expected a time as 90m, 12h, 30d or a date as 2027-01-31`);
+  if (atMs <= nowMs) throw misused(`--expires: ${text} has passed already`);
+  return atMs;
+}
+
+/** Only what every runtime reads alike. */
+function dateOf(text: string): number {
+  return /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
+}
+
+const misused = (message: string) => new CommandError(message, EXIT.misused);
+
+const read = (path: string) => readKeys(path).catch(told);
+const change = (...given: Parameters<typeof changeKeys>) => changeKeys(...given).catch(told);
+
+/** What the file says of itself, as a command says it. */
+function told(thrown: unknown): never {
+  if (thrown instanceof KennelError) throw new CommandError(thrown.message, EXIT.failed, { cause: thrown });
+  const { code } = thrown as NodeJS.ErrnoException;
+  if (code === "EACCES" || code === "EROFS" || code === "EPERM")
+    throw new CommandError(`The file of keys cannot be used (${code}); keys.file says where it is`, EXIT.failed, { cause: thrown });
+  throw thrown;
+}

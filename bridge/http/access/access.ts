@@ -1,0 +1,80 @@
+/**
+ * The one place where a request is let through to its route, over HTTP and over NATS.
+ *
+ * A route that a key may use is not the route itself but its twin, made of parts that know the key's collections only
+ * (`guarded_parts.ts`); twins are made once for each grant, not for each key, and kept for those used last.
+ */
+import { LRUCache } from "lru-cache";
+import { kennelError } from "../../../runtime/errors.ts";
+import type { HttpRequest } from "../../../runtime/http_message.ts";
+import { allowsScope, type Caller, type Grant, namesEveryCollection } from "../../keys/grant.ts";
+import type { KeyVerifier } from "../../keys/key_ring.ts";
+import type { Route } from "../route.ts";
+import { type Need, needOf } from "./route_needs.ts";
+
+/** Grants whose routes are kept; some 60 small objects each. */
+const MAX_GRANTS = 256;
+
+export interface Permitted {
+  readonly route: Route;
+  /** Null: no key was asked for. */
+  readonly caller: Caller | null;
+}
+
+/** By the route that everybody is led to. */
+type Twins = ReadonlyMap<Route, Route>;
+
+export class Access {
+  readonly #keys: KeyVerifier | null;
+  readonly #routes: readonly Route[];
+  readonly #routesFor: (grant: Grant) => readonly Route[];
+  readonly #needs: ReadonlyMap<Route, Need>;
+  readonly #twins = new LRUCache<string, Twins>({ max: MAX_GRANTS });
+
+  /**
+   * @param keys null: callers need none
+   * @param routes those that work with what is stored
+   * @param routesFor the same routes in the same order, for one grant
+   */
+  constructor(keys: KeyVerifier | null, routes: readonly Route[], routesFor: (grant: Grant) => readonly Route[]) {
+    this.#keys = keys;
+    this.#routes = routes;
+    this.#routesFor = routesFor;
+    this.#needs = new Map(
+      routes.flatMap((route) => {
+        const need = needOf(route);
+        return need === "open" ? [] : [[route, need] as const];
+      }),
+    );
+  }
+
+  /** Throws `unauthorized`, `forbidden`. */
+  permit(route: Route, request: HttpRequest): Permitted {
+    const need = this.#needs.get(route);
+    if (this.#keys === null || need === undefined) return { route, caller: null };
+    const caller = this.#keys.verify(request.headers.get("authorization"));
+    requireNeed(caller, need);
+    const twin = this.#twinsFor(caller).get(route);
+    if (twin === undefined) throw kennelError("forbidden");
+    return { route: twin, caller };
+  }
+
+  #twinsFor({ scope, collections }: Grant): Twins {
+    const name = `${scope} ${collections}`;
+    const known = this.#twins.get(name);
+    if (known !== undefined) return known;
+    const made = this.#routesFor({ scope, collections });
+    const twins = new Map(this.#routes.flatMap((route, place) => (made[place] === undefined ? [] : [[route, made[place]] as const])));
+    this.#twins.set(name, twins);
+    return twins;
+  }
+}
+
+function requireNeed(caller: Caller, need: Need): void {
+  if (!allowsScope(caller.scope, need.scope)) {
+    throw kennelError("forbidden", { message: `The key has the scope ${caller.scope}; this needs ${need.scope}` });
+  }
+  if (need.isForAll && !namesEveryCollection(caller.collections)) {
+    throw kennelError("forbidden", { message: "The key is for some collections; this needs one for every collection (*)" });
+  }
+}

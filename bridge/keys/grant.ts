@@ -1,0 +1,34 @@
+/** What a key allows: a scope, in the collections that its pattern names. */
+
+/** Each allows what those before it allow. */
+export const SCOPES = ["read", "write", "admin"] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export interface Grant {
+  readonly scope: Scope;
+  /** Names and beginnings of names, as `docs` or `docs-*`, with commas; `*`: every collection. */
+  readonly collections: string;
+}
+
+/** A caller whose key was found good. */
+export interface Caller extends Grant {
+  /** The key's id, which is no secret. */
+  readonly keyId: string;
+}
+
+const EVERY_COLLECTION = "*";
+export const COLLECTIONS_PATTERN = /^([A-Za-z0-9_-]{1,64}\*?|\*)(,([A-Za-z0-9_-]{1,64}\*?|\*)){0,15}$/;
+
+export function allowsScope(given: Scope, needed: Scope): boolean {
+  return SCOPES.indexOf(given) >= SCOPES.indexOf(needed);
+}
+
+/** Whether the pattern names the collection. */
+export function namesCollection(pattern: string, collection: string): boolean {
+  return pattern.split(",").some((part) => (part.endsWith("*") ? collection.startsWith(part.slice(0, -1)) : part === collection));
+}
+
+/** Whether the pattern names every collection there may be. */
+export function namesEveryCollection(pattern: string): boolean {
+  return pattern.split(",").includes(EVERY_COLLECTION);
+}
