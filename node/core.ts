@@ -1,20 +1,32 @@
+import { join } from "node:path";
 import type { Modes } from "../actors/coordinator/modes.ts";
-import { type Catalog, type CollectionIndexes, openCatalog } from "../actors/document_store/catalog.ts";
-import { STATIC_MODEL_FACTS } from "../actors/embedding/static/static_model.ts";
-import { type IngestOptions, type IngestService, ingestBehavior, ingestService } from "../actors/ingest/ingest.ts";
+import { type Catalog, type CollectionIndexes, createCatalog, type LoadableCatalog } from "../actors/document_store/catalog.ts";
+import { collectionsUnknown, loadCatalog, loadCatalogEventually } from "../actors/document_store/catalog_loading.ts";
+import type { CollectionRecord } from "../actors/document_store/document_store.ts";
+import { type IngestOptions, ingestBehavior } from "../actors/ingest/ingest.ts";
+import { type IngestService, ingestService } from "../actors/ingest/ingest_service.ts";
+import type { IngestMessage } from "../actors/ingest/messages.ts";
 import { createPreparer } from "../actors/ingest/preparing/preparer.ts";
+import { Repairs } from "../actors/ingest/repairs.ts";
 import { createJanitor } from "../actors/janitor/janitor.ts";
 import { janitorTasks } from "../actors/janitor/tasks.ts";
 import { followWrites } from "../actors/retriever/registry/followed_store.ts";
+import { watchMissing } from "../actors/retriever/registry/missing_indexes.ts";
 import type { ResidentParts } from "../actors/retriever/registry/options.ts";
+import { noteParents, PassingParents } from "../actors/retriever/registry/passing_parents.ts";
+import { PopularQueries } from "../actors/retriever/registry/popular_queries.ts";
+import { PopularQueryFile } from "../actors/retriever/registry/popular_query_file.ts";
 import { RetrieverRegistry } from "../actors/retriever/registry/registry.ts";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { kennelError } from "../runtime/errors.ts";
+import { type KennelError, kennelError } from "../runtime/errors.ts";
 import type { Random } from "../runtime/random.ts";
+import type { ChildSpec } from "../supervisor/child.ts";
+import type { ActorRef } from "../supervisor/kernel/behavior.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { Logger } from "../telemetry/logs.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { compareBuilds } from "./build_comparisons.ts";
 import { registryOptions } from "./options.ts";
 import type { Services } from "./services.ts";
 
@@ -25,6 +37,19 @@ const INGEST_LIMIT_MS = 600_000;
 
 /** Finished jobs that can still be asked for. */
 const FINISHED_JOBS = { maxFinishedJobs: 1_000, maxJobAgeMs: 7 * 86_400_000 } as const;
+/** Searches on a build end within minutes; whoever wants it back has the rest of the hour to put an alias on it. */
+const RETIRED_VERSION_MS = 3_600_000;
+const MAX_SHOWN_BUILDS = 20;
+/** Parents on their way from the document store's transaction to the index: those of a few batches. */
+const PASSING_PARENT_BYTES = 16_777_216;
+/** In the data folder: what is asked most. */
+const POPULAR_FILE = "popular_queries.json";
+const POPULAR = { maxCollections: 256, saveIntervalMs: 60_000 } as const;
+
+/** Stands between retrievers and their supervisor, so that one can be made to crash, hang or be slow on demand. */
+export type RetrieverTap = <State, Message>(spec: ChildSpec<State, Message>) => ChildSpec<State, Message>;
+
+export const NO_RETRIEVER_TAP: RetrieverTap = (spec) => spec;
 
 export interface CoreParts {
   readonly config: Config;
@@ -36,6 +61,11 @@ export interface CoreParts {
   readonly services: Services;
   readonly modes: Modes;
   readonly resident: ResidentParts;
+  readonly retrieverTap: RetrieverTap;
+  /** Whether a collection that is warmed at the start is to be on this node, and not on others alone. */
+  readonly isPlacedHere: (collection: string) => boolean;
+  /** Told when this node has changed a collection, or what it holds. */
+  readonly onChanged: (collection: string) => void;
 }
 
 /** What a node does, apart from how requests get in: collections, retrievers, ingest. */
@@ -43,6 +73,14 @@ export interface Core {
   readonly catalog: Catalog;
   readonly registry: RetrieverRegistry;
   readonly ingest: IngestService;
+  /** Resolves when a request can be answered: the collections are known, or were waited for long enough. Rejects when the start has failed. */
+  readonly settled: Promise<unknown>;
+  /** Resolves once the collections are known and what works on them has begun; rejects when that failed for good or `close` came first. */
+  readonly known: Promise<void>;
+  /** Another node has changed the collection: its record is read anew, and what is held of it is opened anew. */
+  readonly changedElsewhere: (collection: string, signal: AbortSignal) => Promise<void>;
+  /** Looks for indexes that were lost, until `close`. Never rejects. */
+  readonly audit: () => Promise<void>;
   /** Ends the threads that parse, once the actors are stopped. */
   readonly close: () => Promise<void>;
 }
@@ -51,95 +89,205 @@ export interface Core {
  * Catalog, registry and ingest know each other only by callbacks that are set here: the catalog tells the registry what
  * changed, ingest tells both which index version a collection has.
  */
-export async function startCore(parts: CoreParts): Promise<Core> {
+export function startCore(parts: CoreParts): Core {
   const { config, services, supervisor, metrics } = parts;
-  const indexes: CollectionIndexes = {
-    create: (record, signal) =>
-      services.vectors.createIndex(
-        { collection: record.name, version: record.version },
-        { dimensions: services.embedding.dimensions, language: record.settings.language, attributes: record.attributes },
-        signal,
-      ),
-    drop: (record, signal) => ingest.dropIndex(record, signal),
-  };
+  const indexes: CollectionIndexes = { drop: (record, signal) => ingest.dropIndex(record, signal) };
   const followers: ((name: string, record: Parameters<RetrieverRegistry["changed"]>[1]) => void)[] = [];
-  const catalog = await openCatalog(
-    {
-      store: services.documents,
-      indexes,
-      ...config.catalog,
-      onChange: (name, record) => {
-        if (record === null) metrics.forgetCollection(name);
-        for (const follow of followers) follow(name, record);
-      },
+  const catalog = createCatalog({
+    store: services.documents,
+    indexes,
+    ...config.catalog,
+    onChange: (name, record) => {
+      if (record === null) {
+        metrics.forgetCollection(name);
+        services.forgetAdopted(name);
+      }
+      for (const follow of followers) follow(name, record);
     },
-    AbortSignal.timeout(config.documentStore.callTimeoutMs),
-  );
-  await parts.resident.snapshots.open((name) => catalog.resolve(name));
+    notLoaded: () => collectionsUnknown(services.documentService),
+  });
+  services.adoptions.follow((name) => catalog.resolve(name)?.record.settings.adopt ?? null);
+  const closing = new AbortController();
+  const searched = watchMissing(services.vectors, (index) => repairs.missed(index, closing.signal));
+  const popular = popularQueries(parts);
+  const retrievers = supervisor.spawnSupervisor("retrievers", { shutdown: "together" });
   const registry = new RetrieverRegistry(
     {
       clock: parts.clock,
       random: parts.random,
       logger: parts.logger,
       metrics: { ...metrics.search, ...metrics.retriever },
-      supervisor: supervisor.spawnSupervisor("retrievers", { shutdown: "together" }),
+      supervisor: { spawn: (spec) => retrievers.spawn(parts.retrieverTap(spec)) },
       collections: catalog,
-      pinned: () => pinnedOf(catalog),
-      vectorStore: services.vectors,
-      lexicalIndex: services.vectors,
-      models: (name) => modelOf(services, name),
-      documents: services.documents,
+      pinned: () => pinnedOf(catalog).filter(parts.isPlacedHere),
+      vectorStore: searched,
+      lexicalIndex: searched,
+      models: (name) => modelOf(services, name, "conflict"),
+      reranker: services.reranker,
+      languageModel: services.languageModel,
+      sharedAnswers: services.sharedAnswers,
+      documents: {
+        ...services.documents,
+        recentlyUsed: async (limit, signal) => (await services.documents.recentlyUsed(limit, signal)).filter(parts.isPlacedHere),
+      },
       modes: parts.modes,
+      hedging: services.hedging,
+      bulkheads: { embedding: services.embeddingBulkhead, reranker: services.rerankerBulkhead },
+      popular,
       resident: parts.resident,
     },
     registryOptions(config),
   );
-  followers.push((name, record) => void registry.changed(name, record));
+  const readingAnew = new Set<string>();
+  followers.push((name, record) => {
+    if (readingAnew.has(name)) return void registry.changedElsewhere(name, record);
+    void registry.changed(name, record);
+    parts.onChanged(name);
+  });
+  const changedElsewhere = async (name: string, signal: AbortSignal) => {
+    readingAnew.add(name);
+    try {
+      await catalog.refresh(name, signal);
+    } finally {
+      readingAnew.delete(name);
+    }
+  };
   const preparer = createPreparer({
     limits: config.ingest,
     maxThreads: config.ingest.workers,
     parseTimeoutMs: config.ingest.parseTimeoutMs,
-    modelInThreads: STATIC_MODEL_FACTS.name,
+    modelInThreads: services.modelInThreads,
     clock: parts.clock,
   });
+  const parents = new PassingParents(PASSING_PARENT_BYTES);
   const options: IngestOptions = {
-    documents: services.documents,
-    vectors: followWrites(services.vectors, registry),
+    documents: noteParents(services.documents, parents),
+    vectors: followWrites(services.vectors, registry, parents),
     catalog,
     preparer,
-    modelOf: (name) => modelOf(services, name),
-    onIndexChanged: (collection, indexVersion) => void registry.refresh(collection, indexVersion),
+    // A job waits for its model to come back, as for any other service.
+    modelOf: (name) => modelOf(services, name, "unavailable"),
+    onIndexChanged: (collection, indexVersion) => {
+      services.onIndexChanged(collection, indexVersion);
+      void registry.refresh(collection, indexVersion);
+    },
+    compare: compareBuilds({ catalog, registry, popular, clock: parts.clock }),
     metrics: metrics.ingest,
     limits: { ...config.ingest, minRowsToOptimize: config.janitor.minRowsToOptimize },
     accept: { ...config.ingest, maxDocuments: config.http.maxDocuments, maxIdLength: MAX_ID_LENGTH },
     maxOpenJobs: config.ingest.maxOpenJobs,
     maxAcceptingBytes: config.http.maxBufferedBytes,
     maxParallel: config.ingest.workers,
+    foreign: services.foreign,
     clock: parts.clock,
     random: parts.random,
     logger: parts.logger,
   };
-  const actor = supervisor.spawn({
-    name: "ingest",
-    kind: "ingest",
-    limits: config.supervision.ingest,
-    behavior: () => ingestBehavior(options),
-  });
-  const ingest = ingestService(actor, options, INGEST_LIMIT_MS);
-  startJanitor(parts, catalog, ingest);
-  return { catalog, registry, ingest, close: () => preparer.close() };
+  let worker: ActorRef<IngestMessage> | null = null;
+  const ingest = ingestService(laterActor(() => worker, () => collectionsUnknown(services.documentService)), options, INGEST_LIMIT_MS); // biome-ignore format: one thought
+  const begin = () => {
+    if (closing.signal.aborted) throw closing.signal.reason;
+    worker = supervisor.spawn({
+      name: "ingest",
+      kind: "ingest",
+      limits: config.supervision.ingest,
+      behavior: () => ingestBehavior(options),
+      details: () => ({ building: catalog.building().slice(0, MAX_SHOWN_BUILDS).map(describeBuild) }),
+    });
+    startJanitor(parts, catalog, ingest);
+  };
+  const repairs = new Repairs({ catalog, ingest, clock: parts.clock, logger: parts.logger });
+  const close = async () => {
+    closing.abort(kennelError("draining"));
+    await preparer.close();
+  };
+  const opening = openCollections(parts, catalog, closing.signal);
+  const known = opening.known.then(begin);
+  known.catch(() => {}); // whoever started the node hears of it by `settled`
+  return {
+    catalog,
+    registry,
+    ingest,
+    changedElsewhere,
+    known,
+    settled: opening.settledWith(known),
+    audit: () => repairs.audit(closing.signal),
+    close,
+  };
+}
+
+/**
+ * Reads the collections. Where the document store is a file of this node's, a start without it has failed; a server is
+ * waited for so long that a start beside it is whole, and from then on for as long as it takes.
+ */
+function openCollections({ config, services, resident, clock, random, logger }: CoreParts, catalog: LoadableCatalog, closing: AbortSignal) {
+  const parts = {
+    catalog,
+    service: services.documentService,
+    prepare: (resolve: Catalog["resolve"]) => resident.snapshots.open(resolve),
+    timeoutMs: config.documentStore.callTimeoutMs,
+    clock,
+    random,
+    logger,
+  };
+  const isServer = config.mongodb.url !== "";
+  const startTimeout = AbortSignal.timeout(config.supervision.documentStore.startTimeoutMs);
+  return {
+    known: isServer
+      ? loadCatalogEventually(parts, closing)
+      : loadCatalog(parts, AbortSignal.any([closing, startTimeout])).catch((thrown) => {
+          throw services.documentService.refusal ?? thrown; // says more than that it took too long
+        }),
+    settledWith: (known: Promise<void>) =>
+      Promise.race([known, services.documentsRefused, ...(isServer ? [clock.sleep(config.mongodb.startWaitMs, closing)] : [])]),
+  };
+}
+
+/** An actor that is spawned later: asks before that are refused. */
+function laterActor<Message>(actor: () => ActorRef<Message> | null, refusal: () => KennelError): ActorRef<Message> {
+  return {
+    get path() {
+      return actor()?.path ?? "";
+    },
+    tell: (message, options) => actor()?.tell(message, options) ?? false,
+    ask: (message, options) => actor()?.ask(message, options) ?? Promise.reject(refusal()),
+  };
+}
+
+function popularQueries({ config, clock, logger }: CoreParts): PopularQueries {
+  const file = new PopularQueryFile(join(config.dataDir, POPULAR_FILE));
+  const options = { ...POPULAR, maxQueries: config.retriever.warmQueries };
+  return new PopularQueries(clock, file, options, ({ code }) => logger.warn({ code }, "what is asked most was not kept"));
+}
+
+/** The next build of a collection, as the status tells of it. */
+function describeBuild({ name, versions }: CollectionRecord): object {
+  const building = versions.find((version) => version.kind === "building");
+  return { collection: name, version: building?.version, job: building?.jobId, through: building?.through, is_repair: building?.isRepair };
 }
 
 function startJanitor({ config, services, supervisor, clock, random, logger }: CoreParts, catalog: Catalog, ingest: IngestService): void {
-  const tasks = janitorTasks({ catalog, documents: services.documents, ingest, ...config.janitor, ...FINISHED_JOBS, clock });
+  const tasks = janitorTasks({
+    catalog,
+    documents: services.documents,
+    ingest,
+    ...config.janitor,
+    ...FINISHED_JOBS,
+    retiredVersionMs: RETIRED_VERSION_MS,
+    clock,
+  });
   const { intervalMs } = config.janitor;
   const { behavior, details } = createJanitor({ tasks, intervalMs, taskTimeoutMs: INGEST_LIMIT_MS, clock, random, logger });
   supervisor.spawn({ name: "janitor", kind: "janitor", limits: config.supervision.janitor, behavior, details });
 }
 
-function modelOf(services: Services, name: string): Services["embedding"] {
+function modelOf(services: Services, name: string, otherwise: "conflict" | "unavailable"): Services["embedding"] {
   if (name === services.embedding.name) return services.embedding;
-  throw kennelError("unavailable", { message: `This node does not have the embedding model "${name}"` });
+  throw kennelError(otherwise, {
+    message:
+      `The collection was made with the embedding model "${name}", this node runs "${services.embedding.name}": vectors of two models cannot be compared; ` +
+      "reindex the collection with this node's model, or set KENNEL_EMBEDDING back",
+  });
 }
 
 function pinnedOf(catalog: Catalog): readonly string[] {

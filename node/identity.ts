@@ -1,10 +1,6 @@
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import process from "node:process";
 import type { Config } from "../config/schema.ts";
-
-/** Of package.json. */
-export const VERSION: string = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version;
 
 /** The node's name as a part of paths: what can't stand in one becomes a dash. */
 export function nodeName(config: Config): string {

@@ -7,35 +7,51 @@
  *   N2. Readiness is true between the first moment a request can be answered and the first word of a drain.
  *   N3. A start that fails takes down what it has built.
  */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { createCoordinator } from "../actors/coordinator/coordinator.ts";
-import { type PublishedModes, publishedModes } from "../actors/coordinator/published_modes.ts";
+import { answerChat } from "../actors/chat/answer_chat.ts";
+import { CHAT } from "../actors/chat/chat.ts";
+import { adoptedDocuments } from "../actors/document_store/adopted_documents.ts";
+import { readJob } from "../actors/document_store/finished_jobs.ts";
+import { UploadFolder } from "../actors/ingest/upload_folder.ts";
+import { embeddingReranker } from "../actors/reranker/embedding.ts";
+import { SEARCH_ACROSS } from "../actors/retriever/across/across.ts";
+import { searchAcross } from "../actors/retriever/across/search_across.ts";
 import { SEARCH } from "../actors/retriever/search.ts";
+import { Adopter } from "../actors/vector_store/adopter.ts";
 import { openPage } from "../bridge/http/page/page.ts";
 import { type Bridge, createBridge } from "../bridge/http/server.ts";
+import { KeyRing } from "../bridge/keys/key_ring.ts";
 import type { Config } from "../config/schema.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { lockFolder } from "../runtime/folder_lock.ts";
 import { type HttpListener, startHttpListener } from "../runtime/http_listener.ts";
 import { type Random, systemRandom } from "../runtime/random.ts";
 import { reportStrayRejections } from "../runtime/stray_rejections.ts";
+import { VERSION } from "../runtime/version.ts";
 import { createSupervisor, type Supervisor } from "../supervisor/supervisor.ts";
 import { measureEventLoopLag } from "../telemetry/event_loop_lag.ts";
 import { createLogger, type Logger } from "../telemetry/logs.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { localTransport } from "../transport/local.ts";
-import { startCore } from "./core.ts";
+import { type Cluster, startCluster } from "./cluster/start_cluster.ts";
+import { startCoordination } from "./coordination.ts";
+import { type Core, NO_RETRIEVER_TAP, type RetrieverTap, startCore } from "./core.ts";
 import { loadDocumentation } from "./documentation.ts";
-import { nodeName, runtimeName, VERSION } from "./identity.ts";
-import { COLLECTION_CHOICES, COLLECTION_DEFAULTS } from "./options.ts";
+import { nodeName, runtimeName } from "./identity.ts";
+import { openNats } from "./nats.ts";
+import { collectionChoices, collectionDefaults } from "./options.ts";
 import { openResident } from "./resident.ts";
-import { DATABASE_FILE, type Services, superviseServices } from "./services.ts";
+import { NO_TAP, type StoreTap } from "./services/parts.ts";
+import { superviseServices } from "./services.ts";
 import { NodeStatus } from "./status.ts";
 
 export interface NodeEnvironment {
   readonly clock: Clock;
   readonly random: Random;
+  /** @default nothing stands between the stores and their actors */
+  readonly tap?: StoreTap;
+  /** Changes what a retriever does before its supervisor has it. @default nothing */
+  readonly retrieverTap?: RetrieverTap;
 }
 
 export interface KennelNode {
@@ -46,12 +62,18 @@ export interface KennelNode {
   stop(reason: string): Promise<void>;
 }
 
+/** In the data folder: files that belong to no collection yet. */
+const UPLOADS_FOLDER = "uploads";
+
+/** Time for NATS to know that a node leaves, and then for its last answers to be sent. */
+const NATS_CLOSE_MS = 2_000;
+
 /** What takes down one thing that a start has built. */
 type Ending = (reason: string) => unknown;
 
 /**
- * Starts a node. Rejects with what a person has to mend: the data folder is in use or of a newer format, the address is
- * taken. A vector store or a model that is away keeps no node from starting: it starts with the mode that is left.
+ * Starts a node. Rejects with what a person has to mend: the data folder is in use, it or the database is of a newer
+ * format, the address is taken. A server that is away keeps no node from starting: it starts with the mode that is left.
  */
 export async function startNode(
   config: Config,
@@ -66,7 +88,11 @@ export async function startNode(
   }
 }
 
-async function buildNode(config: Config, { clock, random }: NodeEnvironment, endings: Ending[]): Promise<KennelNode> {
+async function buildNode(
+  config: Config,
+  { clock, random, tap = NO_TAP, retrieverTap = NO_RETRIEVER_TAP }: NodeEnvironment,
+  endings: Ending[],
+): Promise<KennelNode> {
   const lock = lockFolder(config.dataDir);
   endings.push(() => lock.release()); // N1
   const name = nodeName(config);
@@ -83,53 +109,152 @@ async function buildNode(config: Config, { clock, random }: NodeEnvironment, end
     onEscalation: (path) => logger.error({ actor: path }, "an actor outlived its stop limit and was let go"),
   });
   const resident = await openResident(config, clock);
+  endings.push(() => resident.search.scans.close());
   endings.push(() => resident.workshop.close()); // retrievers that stop save what they hold
   endings.push((reason) => supervisor.stop({ reason, limitMs: config.drain.limitMs }));
 
-  const isFirstStart = !existsSync(join(config.dataDir, DATABASE_FILE));
-  const services = superviseServices(supervisor, config, clock);
-  await services.documentService.whenReady(AbortSignal.timeout(config.supervision.documentStore.startTimeoutMs));
-  const modes = startCoordinator(supervisor, services, config, clock, logger);
-  const core = await startCore({ config, clock, random, logger, metrics, supervisor, services, modes, resident });
+  const services = await superviseServices({ supervisor, config, clock, random, logger, metrics, tap });
+  const coordination = startCoordination(supervisor, services, config, clock, logger);
+  const { modes } = coordination;
+  let cluster: Cluster | null = null;
+  const core = startCore({
+    config,
+    clock,
+    random,
+    logger,
+    metrics,
+    supervisor,
+    services,
+    modes,
+    resident,
+    retrieverTap,
+    isPlacedHere: (collection) => cluster?.isPlacedHere(collection) ?? true,
+    onChanged: (collection) => cluster?.changed(collection),
+  });
   endings.push(core.close, () => core.registry.drain());
+  await Promise.all([core.settled, services.settled]);
 
-  const transport = localTransport(clock);
-  transport.serve(SEARCH, core.registry.search);
-  const status = new NodeStatus({ name, version: VERSION, clock, supervisor, modes, lag, ...core });
-  metrics.observe(status.metricSources(services.embeddingCache));
+  const local = localTransport(clock);
+  local.serve(SEARCH, core.registry.search, core.registry.ready);
+  let url = "";
+  const nats = openNats({ config, name, clock, random, logger, metrics });
+  if (nats !== null) {
+    const { documents } = services;
+    const { count } = metrics.nats;
+    const { link } = nats;
+    const answerClients = (isAnswering: boolean) => nats.setAnswering(isAnswering);
+    cluster = startCluster({
+      name,
+      config,
+      clock,
+      random,
+      logger,
+      lag,
+      core,
+      documents,
+      local,
+      link,
+      answerClients,
+      count,
+      url: () => url,
+    });
+    endings.push(cluster.stop);
+  }
+  const transport = cluster?.transport ?? local;
+  local.serve(SEARCH_ACROSS, (request, headers, signal) =>
+    searchAcross({ clock, search: (one, own, within) => transport.request(SEARCH, one, own, within) }, request, headers, signal),
+  );
+  local.serveStream(CHAT, (question, headers, signal) =>
+    answerChat(
+      {
+        clock,
+        model: services.languageModel,
+        isRuledOut: () => modes.read("store", true).degradations.some(({ stage, reason }) => stage === "rewrite" && reason === "forced"),
+        service: () => modes.serviceOf("language_model"),
+        search: (request, own, within) => transport.request(SEARCH, request, own, within),
+        prompt: config.prompt,
+        metrics: metrics.chat,
+      },
+      question,
+      headers,
+      signal,
+    ),
+  );
+  const { log: modeLog } = coordination;
+  const describeCluster = () => cluster?.describe() ?? null;
+  const status = new NodeStatus({
+    name,
+    version: VERSION,
+    clock,
+    supervisor,
+    services,
+    modes,
+    modeLog,
+    lag,
+    ...core,
+    nats,
+    describeCluster,
+  });
+  metrics.observe(status.metricSources(services.caches));
+  const uploads = new UploadFolder(join(config.dataDir, UPLOADS_FOLDER), config.uploads, clock, random);
+  await uploads.open();
+  const keys =
+    config.auth === "off"
+      ? null
+      : await KeyRing.open({ path: config.keys.file, checkMs: config.keys.checkMs, dataDir: config.dataDir, clock, logger });
+  if (keys !== null) endings.push(() => keys.close());
   const bridge = createBridge({
     transport,
+    streams: transport,
     catalog: core.catalog,
-    documents: services.documents,
+    adoption: new Adopter(services.foreign, services.embedding, config.resident.maxChunks),
+    documents: {
+      ...adoptedDocuments(services.documents, core.catalog, services.foreign),
+      getJob: (id, signal) => readJob(services.documents, core.catalog, id, signal),
+    },
     ingest: core.ingest,
     registry: core.registry,
+    embedding: services.embedding,
+    uploads,
+    reranker: services.reranker ?? embeddingReranker(services.embedding),
     status,
+    modes: coordination.control,
     metrics: metrics.http,
     exposition: metrics,
     page: await openPage(),
+    keys,
     logger,
     clock,
     random,
     limits: config.http,
-    defaults: COLLECTION_DEFAULTS,
-    choices: COLLECTION_CHOICES,
+    reindex: config.reindex,
+    defaults: collectionDefaults(services.embedding.name),
+    choices: collectionChoices(services.embedding.name, config),
     corsOrigins: config.http.corsOrigins,
     version: VERSION,
   });
-  const listener = await startHttpListener(config.http, (request) => bridge.fetch(request), clock);
+  const listener = await startHttpListener(config.http, (request) => bridge.answer(request), clock);
+  nats?.serve(bridge); // in the background: a node that cannot reach NATS serves over HTTP
   status.readiness = "ok";
-  const url = `http://${listener.host.includes(":") ? `[${listener.host}]` : listener.host}:${listener.port}`;
+  url = `http://${listener.host.includes(":") ? `[${listener.host}]` : listener.host}:${listener.port}`;
   logger.info({ url, dataDir: config.dataDir }, "serving");
   const background = new AbortController();
-  void core.registry.start(background.signal);
-  if (isFirstStart && config.loadDocumentation) void loadDocumentation({ ...core, logger }, COLLECTION_DEFAULTS, background.signal);
+  const begin = () => {
+    void warm(core, cluster, background.signal);
+    if (services.isFirstStart() && config.loadDocumentation)
+      void loadDocumentation({ ...core, logger }, collectionDefaults(services.embedding.name), background.signal);
+  };
+  core.known.then(begin, () => {}); // a drain came first
 
   const drain = async (reason: string): Promise<void> => {
     logger.info({ reason }, "draining");
     status.readiness = "draining"; // N2
     background.abort(new Error(reason));
-    await drainBridge(bridge, listener, config, clock, logger);
-    await transport.close(0);
+    await nats?.leave(NATS_CLOSE_MS);
+    await Promise.all([drainBridge(bridge, listener, config, clock, logger), cluster?.leave()]);
+    await cluster?.close(NATS_CLOSE_MS);
+    await nats?.link.close(NATS_CLOSE_MS);
+    await local.close(0);
     for (const end of endings.reverse()) await end(reason);
     logger.info({ reason }, "stopped");
   };
@@ -144,15 +269,11 @@ async function buildNode(config: Config, { clock, random }: NodeEnvironment, end
   };
 }
 
-function startCoordinator(supervisor: Supervisor, services: Services, config: Config, clock: Clock, logger: Logger): PublishedModes {
-  const { board, behavior } = createCoordinator({
-    clock,
-    services: services.roles,
-    ...config.coordinator,
-    onChange: ({ failed, forcedMode }) => logger.warn({ failed: [...failed.keys()], forcedMode }, "what has failed has changed"),
-  });
-  supervisor.spawn({ name: "coordinator", kind: "coordinator", limits: config.supervision.janitor, behavior });
-  return publishedModes(board, services.roles, config.cache.answerBytes > 0);
+/** In a cluster once it is known which collections are to be here; their indexes are compared with the documents by a node that is alone. */
+async function warm(core: Core, cluster: Cluster | null, signal: AbortSignal): Promise<void> {
+  await cluster?.whenGathered(signal).catch(() => undefined); // the node stops: both end at once
+  if (cluster === null || cluster.isAlone) void core.audit();
+  await core.registry.start(signal);
 }
 
 /** How long requests are refused with `draining` before connections are. */

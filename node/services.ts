@@ -1,77 +1,118 @@
-import { join } from "node:path";
+import type { WatchedService } from "../actors/coordinator/coordinator.ts";
 import type { Role } from "../actors/coordinator/modes.ts";
 import type { DocumentStore } from "../actors/document_store/document_store.ts";
-import { openLibsqlDocumentStore } from "../actors/document_store/libsql.ts";
-import { superviseDocumentStore } from "../actors/document_store/supervised.ts";
-import { batchEmbeddings } from "../actors/embedding/batching.ts";
-import { EmbeddingCache } from "../actors/embedding/cache.ts";
-import type { EmbeddingModel } from "../actors/embedding/embedding.ts";
-import { loadStaticModel, STATIC_MODEL_FACTS } from "../actors/embedding/static/static_model.ts";
-import { superviseEmbeddingModel } from "../actors/embedding/supervised.ts";
-import { openLanceDb } from "../actors/vector_store/lancedb.ts";
-import { superviseVectorStore } from "../actors/vector_store/supervised.ts";
+import type { CachedEmbeddingModel } from "../actors/embedding/embedding.ts";
+import type { LanguageModel } from "../actors/language_model/language_model.ts";
+import type { Reranker } from "../actors/reranker/reranker.ts";
+import type { SharedAnswers } from "../actors/retriever/answers/shared_answers.ts";
+import type { RegistryParts } from "../actors/retriever/registry/options.ts";
+import type { Adoptions, ForeignCollections } from "../actors/vector_store/adoption.ts";
 import type { LexicalIndex, VectorStore } from "../actors/vector_store/vector_store.ts";
-import type { Config } from "../config/schema.ts";
-import type { Clock } from "../runtime/clock.ts";
-import { type Service, superviseService } from "../supervisor/service.ts";
-import type { Supervisor } from "../supervisor/supervisor.ts";
-
-/** The document store's file in the data folder. Where it is missing, a start is the first one. */
-export const DATABASE_FILE = "kennel.db";
-const VECTORS_FOLDER = "vectors";
-/** Merging files and building indexes may take this long. */
-const OPTIMIZE_LIMIT_MS = 600_000;
+import { HedgeBudget } from "../runtime/hedge.ts";
+import type { Bulkhead } from "../supervisor/bulkhead.ts";
+import type { Service } from "../supervisor/service.ts";
+import type { MetricSources } from "../telemetry/observed_metrics.ts";
+import type { AnswerServices } from "./services/answers.ts";
+import { superviseDocuments } from "./services/documents.ts";
+import { superviseEmbedding } from "./services/embedding.ts";
+import { superviseChat } from "./services/language_model.ts";
+import type { ServiceParts } from "./services/parts.ts";
+import { superviseReranking } from "./services/reranker.ts";
+import { superviseRescoring } from "./services/rescoring.ts";
+import { hedging, makeBulkhead } from "./services/sharing.ts";
+import { superviseVectors } from "./services/vectors.ts";
 
 export interface Services {
   readonly documentService: Service<DocumentStore>;
   readonly documents: DocumentStore;
+  /** Known once the document service is ready. */
+  isFirstStart(): boolean;
+  /** Rejects when the document store's database is one that this Kennel must not use; never resolves. */
+  readonly documentsRefused: Promise<never>;
+  /** Resolves when what a start need not wait for long was reached, or was waited for long enough; never rejects. */
+  readonly settled: Promise<void>;
   readonly vectors: VectorStore & LexicalIndex;
-  readonly embedding: EmbeddingModel;
-  readonly embeddingCache: EmbeddingCache;
-  readonly roles: ReadonlyMap<Role, Service<unknown>>;
+  /** Told of each new version of a collection's index that this node has written. */
+  readonly onIndexChanged: (collection: string, indexVersion: number) => void;
+  readonly adoptions: Adoptions;
+  readonly foreign: ForeignCollections | null;
+  readonly forgetAdopted: (collection: string) => void;
+  readonly embedding: CachedEmbeddingModel;
+  /** Caches that have metrics of their own. */
+  readonly caches: MetricSources["caches"];
+  /** Null: there is nowhere to keep them. */
+  readonly sharedAnswers: SharedAnswers | null;
+  /** The model that ingest's threads run themselves; null: embedding is asked of the service. */
+  readonly modelInThreads: string | null;
+  /** Null: none is configured. */
+  readonly languageModel: LanguageModel | null;
+  /** Null: none is configured. */
+  readonly reranker: Reranker | null;
+  /** What stands before each resource that collections share. */
+  readonly bulkheads: readonly Bulkhead[];
+  /** Null: the model is built in, and embeds where it is asked. */
+  readonly embeddingBulkhead: Bulkhead | null;
+  /** Null: there is no reranker. */
+  readonly rerankerBulkhead: Bulkhead | null;
+  /** What all second attempts of this node together may be. */
+  readonly hedgeBudget: HedgeBudget;
+  readonly hedging: RegistryParts["hedging"];
+  readonly roles: ReadonlyMap<Role, WatchedService>;
 }
 
-/** Every external resource is a child that owns it; what the rest of the node holds are the ports in front. */
-export function superviseServices(supervisor: Supervisor, config: Config, clock: Clock): Services {
-  const documentService = superviseService<DocumentStore>(supervisor, {
-    name: "document_store",
-    kind: "document_store",
-    limits: config.supervision.documentStore,
-    open: () => openLibsqlDocumentStore({ ...config.documentStore, path: join(config.dataDir, DATABASE_FILE), maxPages: 0, clock }),
-    close: (store) => store.close(),
-    probe: (store, signal) => store.probe(signal),
-  });
-  const vectorService = superviseService<VectorStore & LexicalIndex>(supervisor, {
-    name: "vector_store",
-    kind: "vector_store",
-    limits: config.supervision.vectorStore,
-    open: () => openLanceDb({ ...config.vectorStore, directory: join(config.dataDir, VECTORS_FOLDER), clock }),
-    close: (store) => store.close(),
-    probe: (store, signal) => store.probe(signal),
-  });
-  const embeddingService = superviseService<EmbeddingModel>(supervisor, {
-    name: "embedding",
-    kind: "embedding",
-    limits: config.supervision.embedding,
-    open: () => loadStaticModel(),
-    close: async () => {},
-    probe: async (model, signal) => void (await model.embed(["probe"], "query", signal)),
-  });
-  const { queryEmbeddingBytes: maxQueryBytes, documentEmbeddingBytes: maxDocumentBytes } = config.cache;
-  const embeddingCache = new EmbeddingCache({ maxQueryBytes, maxDocumentBytes });
-  const model = superviseEmbeddingModel(embeddingService, STATIC_MODEL_FACTS, config.embeddingCalls.callTimeoutMs);
-  const { callTimeoutMs } = config.vectorStore;
+/**
+ * Every external resource is a child that owns it; what the rest of the node holds are the ports in front. They open side
+ * by side: what can't be reached starts suspended, and the node serves in the mode that is left.
+ */
+export async function superviseServices(parts: ServiceParts): Promise<Services> {
+  const documents = superviseDocuments(parts);
+  const vectors = superviseVectors(parts, documents.documents);
+  const embedding = await superviseEmbedding(parts);
+  const chat = await superviseChat(parts);
+  const reranking = superviseReranking(parts) ?? (await superviseRescoring(parts));
+  const { openai, rerank } = parts.config;
+  // Questions of one moment go out in one call.
+  const questions = openai.maxInputs * openai.maxConnections;
+  const embeddingBulkhead = embedding.modelInThreads === null ? makeBulkhead(parts, "embedding", questions) : null;
+  const rerankerBulkhead = reranking === null ? null : makeBulkhead(parts, "reranker", rerank.maxConnections);
+  const hedgeBudget = new HedgeBudget(parts.config.hedging.maxShare);
+  const shared = await superviseShared(parts);
   return {
-    documentService,
-    documents: superviseDocumentStore(documentService, config.documentStore.callTimeoutMs),
-    vectors: superviseVectorStore(vectorService, { searchMs: callTimeoutMs, writeMs: callTimeoutMs, optimizeMs: OPTIMIZE_LIMIT_MS }),
-    embedding: embeddingCache.wrap(batchEmbeddings(model, { ...config.embeddingCalls, clock })),
-    embeddingCache,
-    roles: new Map<Role, Service<unknown>>([
-      ["vector_store", vectorService],
-      ["lexical_index", vectorService],
-      ["embedding", embeddingService],
-      ["document_store", documentService],
+    documentService: documents.service,
+    documents: documents.documents,
+    isFirstStart: documents.isFirstStart,
+    documentsRefused: documents.refused,
+    settled: embedding.settled,
+    vectors: vectors.vectors,
+    onIndexChanged: vectors.onIndexChanged,
+    adoptions: vectors.adoptions,
+    foreign: vectors.foreign,
+    forgetAdopted: vectors.forgetAdopted,
+    embedding: embedding.embedding,
+    caches: { ...embedding.caches, ...(reranking !== null && "caches" in reranking ? reranking.caches : {}), ...shared?.caches },
+    sharedAnswers: shared?.answers ?? null,
+    modelInThreads: embedding.modelInThreads,
+    languageModel: chat?.languageModel ?? null,
+    reranker: reranking?.reranker ?? null,
+    bulkheads: [vectors.bulkhead, documents.bulkhead, embeddingBulkhead, rerankerBulkhead].filter((one) => one !== null),
+    embeddingBulkhead,
+    rerankerBulkhead,
+    hedgeBudget,
+    hedging: hedging(parts, hedgeBudget, vectors.isRemote),
+    roles: new Map<Role, WatchedService>([
+      ["vector_store", vectors.service],
+      ["lexical_index", vectors.lexicalService],
+      ["embedding", embedding.service],
+      ["document_store", documents.service],
+      ...(reranking === null ? [] : [["reranker", reranking.service] as const]),
+      ...(chat === null ? [] : [["language_model", chat.service] as const]),
     ]),
   };
+}
+
+/** A node without Redis does not load its client. */
+async function superviseShared(parts: ServiceParts): Promise<AnswerServices | null> {
+  if (parts.config.redis.url === "") return null;
+  const { superviseSharedAnswers } = await import("./services/answers.ts");
+  return superviseSharedAnswers(parts);
 }
