@@ -35,12 +35,18 @@ test("The README shows the everyday settings as the schema has them", () => {
 });
 
 test("Serving may listen where the configuration says, write the data folder, and start no process", () => {
-  const permissions = servePermissions(load({ KENNEL_HTTP_PORT: "7500", KENNEL_DATA_DIR: "/var/lib/a,b" }), "/opt/kennel", "/opt/packages");
+  const permissions = servePermissions(
+    load({ KENNEL_HTTP_PORT: "7500", KENNEL_DATA_DIR: "/var/lib/a,b" }),
+    "/opt/kennel",
+    "/opt/packages",
+    "/etc/kennel.json",
+  );
   assert.ok(permissions.includes("--allow-net=127.0.0.1:7500"));
   assert.ok(permissions.includes("--allow-write=/var/lib/a,,b"));
   assert.ok(permissions.includes("--allow-ffi=/opt/packages"));
+  assert.match(permissions[0] ?? "", /^--allow-read=.*,\/etc\/kennel.json,/);
   assert.ok(permissions.every((permission) => permission !== "--allow-all" && !permission.startsWith("--allow-run")));
-  assert.ok(servePermissions(load({ KENNEL_HTTP_HOST: "::1" }), "/", "/packages").includes("--allow-net=[::1]:7400"));
+  assert.ok(servePermissions(load({ KENNEL_HTTP_HOST: "::1" }), "/", "/packages", "/kennel.json").includes("--allow-net=[::1]:7400"));
 });
 
 test.run();

@@ -30,6 +30,22 @@ test("An alias is asked in its collection's place, moves at once, and goes with 
     await rig.caller.refused("not_found", "DELETE", "/v1/aliases/live");
   }));
 
+test("A collection into which nothing was put finds nothing, in memory or not, and what is added then is found by every branch", () =>
+  onNode({}, async (rig) => {
+    for (const resident of ["always", "never"]) {
+      await rig.caller.makeCollection(resident, { resident });
+      await rig.caller.must("POST", `/v1/collections/${resident}/warm`);
+      for (const strategy of ["vector", "bm25", "hybrid"]) {
+        const answer = await rig.caller.must<SearchAnswer>("POST", `/v1/collections/${resident}/search`, { query: "harbour", strategy });
+        assert.equal([answer.data, answer.degradations, answer.mode], [[], [], "full"]);
+      }
+      await rig.caller.addDocuments(resident, [{ id: "first", text: "a lighthouse above the harbour" }]);
+      for (const strategy of ["vector", "bm25"]) {
+        assert.equal(await rig.caller.found(resident, { query: "harbour", strategy }), ["first"]);
+      }
+    }
+  }));
+
 test("A collection deleted while it is loaded and asked is gone at once, and its name starts anew with nothing in it", () =>
   onNode({}, async (rig) => {
     const { caller } = rig;

@@ -46,6 +46,10 @@ test("A folder of documents is loaded, found, and not loaded twice", async (jour
     assert.is(found.exitCode, 0, found.err);
     assert.is(JSON.parse(found.out).data[0].document_id, document);
   }
+  const answered = await kennel(journey, "chat", "notes", "what does the moon do to the sea");
+  assert.is(answered.exitCode, 0, answered.err);
+  assert.match(answered.out, "The moon pulls the sea", "without a language model the passages are the answer");
+  assert.match(answered.err, "(notes/tides.md)");
   const again = await kennel(journey, "ingest", "notes", folder, "--json");
   assert.is(JSON.parse(again.out).counts.unchanged, 3);
 });

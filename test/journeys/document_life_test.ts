@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { STRATEGIES } from "../../actors/retriever/search.ts";
+import { PLAIN_STRATEGIES } from "../../actors/retriever/search.ts";
 import type { WireJob } from "../../bridge/schema/jobs.ts";
 import { pdfOf } from "../support/pdf.ts";
 import { docxOf, docxParagraph } from "../support/zip.ts";
@@ -80,7 +80,7 @@ test("Documents of every format are found by every strategy once their job has c
       "woodpecker.docx": "drums on hollow trunks",
       "salamander.pdf": "rotten timber salamander",
     };
-    for (const strategy of STRATEGIES) {
+    for (const strategy of PLAIN_STRATEGIES) {
       for (const [id, query] of Object.entries(questions)) {
         const answer = await caller.search("animals", { query, strategy, min_version: uploaded.index_version });
         assert.is(answer.data[0]?.document_id, id, `${strategy} does not find ${id} first`);
@@ -182,7 +182,7 @@ test("Documents deleted by a filter are gone from the list and both branches, th
     assert.equal(await rig.caller.must("DELETE", path, { filters }), { object: "documents.deleted", deleted: 0 });
     const look = async () => {
       assert.equal(await listIds(rig.caller, "shelf", 1), ["book 2000", "book 2005"]);
-      for (const strategy of STRATEGIES) {
+      for (const strategy of PLAIN_STRATEGIES) {
         assert.equal((await rig.caller.found("shelf", { query: "gardens", strategy })).sort(), ["book 2000", "book 2005"], strategy);
       }
     };

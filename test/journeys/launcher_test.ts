@@ -26,6 +26,11 @@ test("Started with named permissions, a node loads a document, answers, and leav
     const found = await launch(["search", "birds", "where do herons nest", "--json"], { KENNEL_URL: url }).ended;
     assert.match(JSON.parse(found.out).data[0].text, "Herons nest in colonies");
     assert.is(JSON.parse(found.out).mode, "full");
+    const backup = join(folder, "birds.backup");
+    const saved = await launch(["backup", backup], { KENNEL_DATA_DIR: join(folder, "data") }).ended;
+    assert.is(saved.exitCode, 0, saved.err);
+    const restored = await launch(["restore", backup], { KENNEL_DATA_DIR: join(folder, "other") }).ended;
+    assert.is(restored.exitCode, 0, restored.err);
   } finally {
     server.kill("SIGTERM");
     const { exitCode, signal, out, err } = await server.ended;
@@ -33,6 +38,20 @@ test("Started with named permissions, a node loads a document, answers, and leav
     assert.equal([exitCode, signal], [0, null], err);
     assert.is(out.split("Kennel serves on").length, 2, "its output comes once");
     assert.not.match(out + err, "NotCapable");
+  }
+});
+
+test("Started from another folder, a node reads the configuration that lies there", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "kennel-launch-"));
+  await writeFile(join(folder, "kennel.json"), JSON.stringify({ profile: "test", http: { port: 0 }, dataDir: "own" }));
+  const server = runProcess(node, [LAUNCHER, "serve"], {}, folder);
+  try {
+    assert.match(await server.untilOut(/Kennel serves on .*own/), join(folder, "own"));
+  } finally {
+    server.kill("SIGTERM");
+    const { exitCode, err } = await server.ended;
+    await rm(folder, { recursive: true, force: true });
+    assert.is(exitCode, 0, err);
   }
 });
 

@@ -7,12 +7,12 @@ import { type KennelNode, type NodeEnvironment, startNode } from "../../node/nod
 import { Caller } from "./caller.ts";
 
 /** A node in this process on a data folder of its own, with a caller that speaks HTTP to it. */
-interface NodeRig {
+export interface NodeRig {
   readonly node: KennelNode;
   readonly caller: Caller;
   readonly dataDir: string;
-  /** Drains the node, lets `meanwhile` happen to its data folder, and starts another one on it. */
-  restart(meanwhile?: () => Promise<void>): Promise<void>;
+  /** Drains the node, lets `meanwhile` happen to its data folder, and starts another one on it, with other settings if given. */
+  restart(meanwhile?: () => Promise<void>, others?: Readonly<Record<string, string>>): Promise<void>;
 }
 
 /** @param settings environment variables, as users set them */
@@ -30,10 +30,10 @@ export async function onNode(
       node,
       caller: new Caller(node.url),
       dataDir: config.dataDir,
-      async restart(meanwhile = async () => {}) {
+      async restart(meanwhile = async () => {}, others = settings) {
         await rig.node.stop("restart");
         await meanwhile();
-        node = rig.node = await startNode(config, environment);
+        node = rig.node = await startNode(configOf(folder, others), environment);
         rig.caller = new Caller(rig.node.url);
       },
     };

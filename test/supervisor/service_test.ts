@@ -37,6 +37,13 @@ test("Service answers a call with what its work gives, on the resource it opened
   assert.is(service.breaker, "closed");
 });
 
+test("Service shows its connections in the status tree, and none where it keeps none", async () => {
+  const pool = { size: 3, idle: 2, inUse: 1, waiting: 0, limit: 4, max: 8 };
+  const pooled = startService({ pool: () => pool });
+  assert.equal(pooled.supervisor.status().children[0]?.pool, { size: 3, idle: 2, in_use: 1, waiting: 0, limit: 4, max: 8 });
+  assert.is(startService().supervisor.status().children[0]?.pool, undefined);
+});
+
 test("Service whose opening fails is unavailable at once and heals by itself", async () => {
   let isDown = true;
   const { service, clock, supervisor } = startService({
@@ -58,6 +65,30 @@ test("Service whose opening fails is unavailable at once and heals by itself", a
   const healed = watch(service.call(async () => "answer", soon));
   await clock.flush();
   assert.is(healed.result, "answer");
+});
+
+test("Service that is long in opening for the first time counts as away: calls are refused, and taken once it is open", async () => {
+  let open: (connection: Connection) => void = () => {};
+  const { service, clock, supervisor } = startService({
+    limits: testLimits({ slowCallMs: 1_000, startTimeoutMs: 10_000 }),
+    open: () =>
+      new Promise((resolve) => {
+        open = resolve;
+      }),
+  });
+  const waiting = watch(service.call(async () => "answer", soon));
+  await clock.advance(999);
+  assert.equal([waiting.result, service.isAvailable], [null, true]);
+  await clock.advance(1);
+  assert.equal([waiting.result, service.isAvailable, service.breaker], ["unavailable", false, "half_open"]);
+  const late = watch(service.call(async () => "answer", soon));
+  await clock.flush();
+  assert.is(late.result, "unavailable");
+  assert.is(supervisor.status().children[0]?.state, "starting");
+  assert.match(service.refusal?.message ?? "", 'The vector store "store" is starting');
+  open({ number: 1 });
+  await clock.flush();
+  assert.equal([service.isAvailable, service.breaker, service.refusal], [true, "closed", null]);
 });
 
 for (const code of ["invalid_request", "not_found", "conflict", "cancelled", "storage_full", "overloaded"] as const satisfies ErrorCode[]) {
@@ -155,6 +186,38 @@ test("Stopped service finishes its calls, then closes its resource, then refuses
   const late = watch(service.call(async () => "answer", soon));
   await clock.flush();
   assert.is(late.result, "unavailable");
+});
+
+test("A failure counts against the service in which it came up, not against those that pass it on", async () => {
+  const { service, clock, supervisor } = startService({ limits: testLimits({ minCalls: 8 }) });
+  const another = (name: string) =>
+    superviseService<null>(supervisor, {
+      name,
+      kind: "document_store",
+      limits: testLimits({ minCalls: 4 }),
+      open: async () => null,
+      close: async () => {},
+      probe: async () => {},
+    });
+  const [own, passing, wrapping] = [another("own"), another("passing"), another("wrapping")];
+  await clock.flush();
+  const failing = () => service.call(() => Promise.reject(kennelError("unavailable")), soon);
+  const wrapped = () => failing().catch((cause) => Promise.reject(kennelError("internal", { cause })));
+  for (let turn = 0; turn < 8; turn++) {
+    const calls = [passing.call(failing, soon), wrapping.call(wrapped, soon)].map(watch);
+    await clock.flush();
+    for (const call of calls) assert.ok(call.result === "unavailable" || call.result === "internal");
+  }
+  assert.is(service.breaker, "open");
+  const refused = watch(passing.call(failing, soon));
+  await clock.flush();
+  assert.is(refused.result, "unavailable");
+  assert.equal([passing.breaker, wrapping.breaker], ["closed", "closed"]);
+  for (let turn = 0; turn < 4; turn++) {
+    watch(own.call(() => Promise.reject(kennelError("unavailable")), soon));
+    await clock.flush();
+  }
+  assert.is(own.breaker, "open");
 });
 
 test.run();

@@ -199,6 +199,32 @@ test("Slow calls suspend although they succeed", async () => {
   assert.match(child.status().last_error ?? "", "4 of 4 calls were slow");
 });
 
+test("A child whose piped work waits for services is judged by its handler alone", async () => {
+  const { supervisor, clock } = startSupervisor();
+  const limits = testLimits({ maxInFlight: 4, mailboxCapacity: 20 });
+  const child = supervisor.spawn({ name: "docs", kind: "retriever", limits, waitsForServices: true, behavior: obedient() });
+  await clock.flush();
+  const held = gate();
+  const slow = [1, 2, 3, 4].map(() => watch(child.ask({ kind: "work", until: held.opened } as Order, soon)));
+  await clock.advance(1_001);
+  held.open();
+  await clock.flush();
+  assert.type(slow[3]?.result, "number");
+  assert.is(child.state.kind, "ready", "slow");
+  const never = new Promise(() => {});
+  // Four of them are at work, and leave no place for the others.
+  const late = Array.from({ length: 12 }, () => watch(child.ask({ kind: "work", until: never } as Order, { timeoutMs: 2_000 })));
+  await clock.advance(2_000);
+  assert.ok(late.every(({ result }) => result === "deadline_exceeded"));
+  assert.equal([child.state.kind, child.breaker], ["ready", "closed"], "late");
+
+  const stuck = supervisor.spawn({ name: "stuck", kind: "retriever", limits, waitsForServices: true, behavior: obedient() });
+  await clock.flush();
+  for (let call = 0; call < 6; call++) watch(stuck.ask({ kind: "hold", until: never } as Order, { timeoutMs: 2_000 }));
+  await clock.advance(2_000);
+  assert.is(stuck.state.kind, "suspended", "its handler never ends");
+});
+
 test("Deadlines shorter than answers take do not open the breaker for others", async () => {
   const { supervisor, clock } = startSupervisor();
   const child = supervisor.spawn({ name: "docs", kind: "retriever", limits: testLimits({ maxInFlight: 50 }), behavior: obedient() });
@@ -242,6 +268,21 @@ test("Half-open child passes its probe before it takes work", async () => {
   assert.is(child.breaker, "closed");
   const events = supervisor.events.recent().map((entry) => entry.event);
   assert.equal(events, ["started", "suspended", "restarted", "probing", "suspended", "restarted", "probing", "ready"]);
+});
+
+test("A busy child whose calls begin to fail one after the other is suspended before its good calls have left the window", async () => {
+  const { supervisor, clock } = startSupervisor();
+  const child = supervisor.spawn({ name: "busy", kind: "retriever", limits: testLimits(), behavior: obedient() });
+  await clock.flush();
+  for (let call = 0; call < 50; call++) await child.ask({ kind: "count" }, { timeoutMs: 100 });
+  const fail = async () => void (await child.ask({ kind: "fail", error: kennelError("unavailable") }, { timeoutMs: 100 }).catch(() => {}));
+  for (let call = 0; call < 3; call++) await fail();
+  await child.ask({ kind: "count" }, { timeoutMs: 100 });
+  for (let call = 0; call < 3; call++) await fail();
+  assert.is(child.state.kind, "ready", "a good call ends the row");
+  await fail();
+  assert.is(child.state.kind, "suspended");
+  assert.match(child.state.kind === "suspended" ? child.state.cause : "", /4 calls failed in a row/);
 });
 
 test("Ready child is suspended after its probes failed three times in a row", async () => {

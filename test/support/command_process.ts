@@ -23,11 +23,19 @@ export interface RunningProcess {
   /** Resolves with the text once standard output holds it; rejects when the process ends first. */
   untilOut(pattern: RegExp): Promise<string>;
   kill(signal: NodeJS.Signals): void;
+  /** Everything it has written. */
+  output(): string;
 }
 
 /** A process that is killed when it takes longer than any test should. */
-export function runProcess(command: string, args: readonly string[], env: Readonly<Record<string, string>>): RunningProcess {
-  const child = spawn(command, [...args], { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+export function runProcess(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  workingFolder = process.cwd(),
+  limitMs = LIMIT_MS,
+): RunningProcess {
+  const child = spawn(command, [...args], { env: { ...process.env, ...env }, cwd: workingFolder, stdio: ["ignore", "pipe", "pipe"] });
   let out = "";
   let err = "";
   const watchers = new Set<() => void>();
@@ -38,7 +46,7 @@ export function runProcess(command: string, args: readonly string[], env: Readon
   child.stderr.on("data", (part: Buffer) => {
     err += part.toString();
   });
-  const limit = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
+  const limit = setTimeout(() => child.kill("SIGKILL"), limitMs);
   const ended = new Promise<EndedProcess>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (exitCode, signal) => {
@@ -48,6 +56,7 @@ export function runProcess(command: string, args: readonly string[], env: Readon
   });
   return {
     ended,
+    output: () => out + err,
     // Not child.kill(): after it Deno says that the signal ended the process, whatever the process did with it.
     kill: (signal) => void process.kill(child.pid as number, signal),
     untilOut: (pattern) =>

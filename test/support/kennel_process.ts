@@ -9,13 +9,15 @@ const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 30_000;
 
+type Signal = "SIGTERM" | "SIGKILL" | "SIGSTOP" | "SIGCONT";
+
 /** A Kennel of its own process on a new data folder, started as users start it, on the runtime of the test. */
 export interface KennelProcess {
   readonly url: string;
   /** Everything it has written. */
   output(): string;
   /** Whatever it does about it; see `ended`. */
-  signal(name: "SIGTERM" | "SIGKILL"): void;
+  signal(name: Signal): void;
   /** Resolves when the process has ended: its exit code, or null where a signal ended it. */
   readonly ended: Promise<number | null>;
   /** Drains it and removes its data. */
@@ -66,7 +68,7 @@ function addressOf(child: ChildProcess, written: () => string): Promise<string> 
 }
 
 /** By its id: after `child.kill`, Deno reports that the signal ended the process, whatever the process made of it. */
-function send(child: ChildProcess, name: "SIGTERM" | "SIGKILL"): void {
+function send(child: ChildProcess, name: Signal): void {
   if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(child.pid, name);
 }
 

@@ -14,6 +14,8 @@ export interface ActorBench {
   readonly clock: ManualClock;
   /** Messages of what the observer heard of crashes. */
   readonly crashes: string[];
+  /** Codes of what the observer heard of settled asks; null: an answer. */
+  readonly outcomes: (string | null)[];
   actor<State, Message>(behavior: Behavior<State, Message>, limits?: Partial<ActorLimits>, path?: string): Actor<Message>;
 }
 
@@ -22,15 +24,17 @@ export function actorBench(): ActorBench {
   const clock = manualClock();
   const kernel = createKernel(clock);
   const crashes: string[] = [];
+  const outcomes: (string | null)[] = [];
   return {
     kernel,
     clock,
     crashes,
+    outcomes,
     actor<State, Message>(behavior: Behavior<State, Message>, limits: Partial<ActorLimits> = {}, path = "node/actor") {
       const actor = kernel.createActor<Message>({
         path,
         limits: { mailboxCapacity: 4, controlCapacity: 2, maxInFlight: 2, slowCallMs: 1_000, ...limits },
-        observer: { crashed: (error) => crashes.push(String(error)), settled() {}, stopFailed() {} },
+        observer: { crashed: (error) => crashes.push(String(error)), settled: (code) => outcomes.push(code), stopFailed() {} },
       });
       actor.setGate(OPEN);
       void actor.begin(behavior);

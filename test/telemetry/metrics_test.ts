@@ -1,5 +1,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { MODES } from "../../actors/retriever/search.ts";
+import { loadConfig } from "../../config/load.ts";
+import { ERROR_TABLE } from "../../runtime/errors.ts";
 import type { ActorReading } from "../../telemetry/actor_metrics.ts";
 import { createMetrics } from "../../telemetry/metrics.ts";
 import type { MetricSources } from "../../telemetry/observed_metrics.ts";
@@ -27,12 +30,15 @@ function sources(changes: Partial<MetricSources> = {}): MetricSources {
   return {
     actors: () => actor("node", { kind: "supervisor" }),
     eventLoopLagSeconds: (quantile) => quantile,
-    process: () => ({ residentBytes: 1_000, heapUsedBytes: 500, cpuSeconds: 1.5, uptimeSeconds: 10 }),
+    process: () => ({ residentBytes: 1_000, limitBytes: 2_000, heapUsedBytes: 500, cpuSeconds: 1.5, uptimeSeconds: 10 }),
     caches: { result: () => ({ hits: 3, misses: 1, entries: 2, bytes: 64 }) },
-    retrievers: () => ({ active: 2, bytes: 4_096 }),
+    retrievers: () => ({ active: 2, bytes: 4_096, shedding: { optional_work: 1, load: 0 } }),
+    bulkheads: () => [{ resource: "vector_store", places: 8, taken: 6, waiting: 3, refused: 2 }],
+    hedging: () => ({ calls: 100, hedged: 4, won: 3, refused: 1 }),
     mode: () => "full",
     modes: ["full", "down"],
-    openJobs: () => 1,
+    modesEntered: () => new Map([["lexical", 3]]),
+    isNatsConnected: () => true,
     ...changes,
   };
 }
@@ -94,6 +100,27 @@ test("Collections beyond the bound are counted together", async () => {
   assert.not.match(text, 'collection="c"');
 });
 
+test("A scrape of a node with 10,000 collections, each with every outcome and a retriever, stays under 2 MB", async () => {
+  const { maxCollections, maxActors } = loadConfig({
+    environment: {},
+    readFile: () => null,
+    hostName: () => "host",
+    workingFolder: "/",
+  }).metrics;
+  const metrics = createMetrics({ ...OPTIONS, maxCollections, maxActors });
+  const names = Array.from({ length: 10_000 }, (_, at) => `collection-with-a-long-name-${at}`);
+  for (const collection of names) {
+    for (const mode of MODES)
+      for (const cache of ["hit", "miss", "coalesced", "none"]) metrics.search.answered({ ...search(collection), mode, cache });
+    for (const code of Object.keys(ERROR_TABLE)) metrics.search.failed(collection, code);
+  }
+  const children = names.map((name) => actor(`node/retrievers/${name}.v1`, { pool: { idle: 1, in_use: 1, waiting: 1, limit: 1, max: 1 } }));
+  metrics.observe(sources({ actors: () => actor("node", { kind: "supervisor", children }) }));
+  const text = await metrics.render();
+  assert.ok(text.length < 2_000_000, `${text.length} bytes`);
+  assert.match(text, 'collection="_other"');
+});
+
 test("A deleted collection's series end and another takes its place", async () => {
   const metrics = createMetrics({ ...OPTIONS, maxCollections: 1 });
   metrics.search.answered(search("old"));
@@ -117,6 +144,19 @@ test("Actors are read from the tree at the time of the scrape, and passivated on
   children = [];
   const after = await metrics.render();
   assert.not.match(after, "node/a");
+});
+
+test("Connections are read from the tree, of those actors that have some", async () => {
+  const metrics = createMetrics(OPTIONS);
+  const children = [actor("node/store", { pool: { idle: 2, in_use: 3, waiting: 4, limit: 5, max: 6 } }), actor("node/b")];
+  metrics.observe(sources({ actors: () => actor("node", { kind: "supervisor", children }) }));
+  const text = await metrics.render();
+  assert.match(text, 'kennel_pool_idle_connections{actor="node/store",kind="retriever"} 2');
+  assert.match(text, 'kennel_pool_used_connections{actor="node/store",kind="retriever"} 3');
+  assert.match(text, 'kennel_pool_waiting_calls{actor="node/store",kind="retriever"} 4');
+  assert.match(text, 'kennel_pool_limit_connections{actor="node/store",kind="retriever"} 5');
+  assert.match(text, 'kennel_pool_max_connections{actor="node/store",kind="retriever"} 6');
+  assert.not.match(text, 'kennel_pool_idle_connections{actor="node/b"');
 });
 
 test("Totals that are kept elsewhere are shown as they are, however often they are scraped", async () => {

@@ -28,6 +28,52 @@ test("A file that proves nothing has failed: no total, no test, a late crash, no
   for (const wrong of [outcome("nothing"), outcome(totals(0, 0)), outcome(totals(2, 2), 1)]) assert.is(judge("a", "node", wrong).failed, 1);
 });
 
+test("Files of one lane run one after the other, beside those of another", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "kennel-runner-"));
+  try {
+    // Each file holds its lane's name while it runs; the other lane's waits until it has seen both held at once.
+    const lane = (name: string, other: string) => {
+      const [mine, theirs] = [join(folder, name), join(folder, other)].map((path) => JSON.stringify(path));
+      return `import { existsSync, mkdirSync, rmdirSync } from "node:fs";
+        mkdirSync(${mine}); // fails while another file of the lane runs
+        const limit = Date.now() + 5_000;
+        while (!existsSync(${theirs}) && !existsSync(${theirs} + ".done") && Date.now() < limit) await new Promise((next) => setTimeout(next, 5));
+        if (!existsSync(${theirs}) && !existsSync(${theirs} + ".done")) throw new Error("ran alone");
+        mkdirSync(${mine} + ".done", { recursive: true });
+        await new Promise((next) => setTimeout(next, 50));
+        rmdirSync(${mine});
+        console.log(${JSON.stringify(totals(1, 1))});`;
+    };
+    const files = ["a", "b"].flatMap((name) =>
+      [1, 2].map((count) => {
+        const file = join(folder, `${name}${count}.mjs`);
+        writeFileSync(file, lane(name, name === "a" ? "b" : "a"));
+        return file;
+      }),
+    );
+    const isDeno = "Deno" in globalThis;
+    const results = await runTestFiles(
+      files,
+      [{ name: "here", command: process.execPath, args: isDeno ? ["run", "-A", "--no-lock"] : [] }],
+      {
+        concurrency: 3,
+        laneOf: (file) => file.slice(folder.length + 1)[0] ?? null,
+        fileTimeoutMs: 20_000,
+        endGraceMs: 20_000,
+        env: {},
+        signal: new AbortController().signal,
+        onResult: () => {},
+      },
+    );
+    assert.equal(
+      results.map(({ failed, output }) => (failed === 0 ? "passed" : output)),
+      ["passed", "passed", "passed", "passed"],
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 test("Each file runs in a process of its own, and one that hangs is killed", async () => {
   const folder = mkdtempSync(join(tmpdir(), "kennel-runner-"));
   try {
@@ -52,6 +98,7 @@ test("Each file runs in a process of its own, and one that hangs is killed", asy
       {
         concurrency: 2,
         fileTimeoutMs: 3_000,
+        endGraceMs: 3_000,
         env: {},
         signal: new AbortController().signal,
         onResult: (result, count, total) => done.push(`${result.failed}/${count}/${total}`),
@@ -64,6 +111,25 @@ test("Each file runs in a process of its own, and one that hangs is killed", asy
     assert.is(byName("crashes.mjs").failed, 1);
     assert.match(byName("hangs.mjs").problem ?? "", "did not end within");
     assert.is(done.length, 4);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("A file that has printed its totals and holds on to something is not given all of its time", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "kennel-runner-"));
+  try {
+    const file = join(folder, "holds.mjs");
+    writeFileSync(file, `console.log(${JSON.stringify(totals(2, 1))}); setInterval(() => {}, 1_000);`);
+    const fileTimeoutMs = 60_000;
+    const [result] = await runTestFiles(
+      [file],
+      [{ name: "here", command: process.execPath, args: "Deno" in globalThis ? ["run", "-A", "--no-lock"] : [] }],
+      { concurrency: 1, fileTimeoutMs, endGraceMs: 100, env: {}, signal: new AbortController().signal, onResult: () => {} },
+    );
+    assert.equal([result?.passed, result?.failed], [1, 1]);
+    assert.match(result?.problem ?? "", "did not end within");
+    assert.ok((result?.durationMs ?? fileTimeoutMs) < fileTimeoutMs);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -4,6 +4,7 @@ import { kennelError } from "../../runtime/errors.ts";
 import { localTransport } from "../../transport/local.ts";
 import type { Endpoint } from "../../transport/transport.ts";
 import { manualClock } from "../support/manual_clock.ts";
+import { streamContract } from "./stream_contract.ts";
 import { headersFor, rejects, transportContract } from "./transport_contract.ts";
 
 transportContract("local", {
@@ -11,6 +12,15 @@ transportContract("local", {
     const clock = manualClock();
     const transport = localTransport(clock);
     return { client: transport, server: transport, elapse: (durationMs) => clock.advance(durationMs), stop: () => transport.close(0) };
+  },
+});
+
+streamContract("local", {
+  open: async () => {
+    const clock = manualClock();
+    const transport = localTransport(clock);
+    const close = (limitMs: number) => transport.close(limitMs);
+    return { client: transport, server: transport, elapse: (durationMs) => clock.advance(durationMs), close, stop: () => close(0) };
   },
 });
 
@@ -40,6 +50,28 @@ test("LocalTransport tells a caller that its own deadline ended the request when
   const outcome = rejects(transport.request(ECHO, {}, headersFor(1_000), caller.signal), "deadline_exceeded");
   caller.abort(kennelError("deadline_exceeded"));
   await outcome;
+});
+
+test("LocalTransport gives what a handler has ready at once, and asks the handler itself for nothing", async () => {
+  const clock = manualClock();
+  const transport = localTransport(clock);
+  let calls = 0;
+  const kept = { text: "kept" };
+  transport.serve(
+    ECHO,
+    async (body) => {
+      calls++;
+      return body;
+    },
+    (body, headers) => ("isKnown" in body && headers.requestId === "r-1" ? kept : null),
+  );
+  assert.is(transport.ready(ECHO, { isKnown: true }, headersFor(1_000)), kept);
+  assert.is(transport.ready(ECHO, {}, headersFor(1_000)), null);
+  assert.is(transport.ready(ECHO, { isKnown: true }, headersFor(0)), null);
+  assert.is(transport.ready({ name: "nobody's" }, {}, headersFor(1_000)), null);
+  assert.equal([calls, clock.pendingTimers], [0, 0]);
+  await transport.close(0);
+  assert.is(transport.ready(ECHO, { isKnown: true }, headersFor(1_000)), null);
 });
 
 test("LocalTransport ignores what a handler says after its request was settled", async () => {

@@ -29,14 +29,14 @@ function startCoordinator() {
 test("The mode follows a store's breaker within the hysteresis, out and back, once each", async () => {
   const { clock, store, changes, modes } = startCoordinator();
   await clock.flush();
-  assert.is(modes.read("store").mode, "full");
+  assert.is(modes.read("store", false).mode, "full");
   store.isAvailable = false;
   store.breaker = "open";
   for (let step = 0; step < 4; step++) await clock.advance(250);
-  assert.is(modes.read("store").mode, "stale");
-  assert.is(modes.read("resident").mode, "full");
+  assert.is(modes.read("store", false).mode, "stale");
+  assert.is(modes.read("resident", false).mode, "full");
   assert.equal(
-    modes.read("store").degradations.map((one) => [one.stage, one.service, one.breaker]),
+    modes.read("store", false).degradations.map((one) => [one.stage, one.service, one.breaker]),
     [
       ["vector", "lancedb", "open"],
       ["bm25", "lancedb", "open"],
@@ -45,9 +45,9 @@ test("The mode follows a store's breaker within the hysteresis, out and back, on
   store.isAvailable = true;
   store.breaker = "closed";
   await clock.advance(250);
-  assert.is(modes.read("store").mode, "stale", "one look is not enough to believe a recovery");
+  assert.is(modes.read("store", false).mode, "stale", "one look is not enough to believe a recovery");
   for (let step = 0; step < 6; step++) await clock.advance(250);
-  assert.is(modes.read("store").mode, "full");
+  assert.is(modes.read("store", false).mode, "full");
   assert.equal(changes, ["vector_store+lexical_index", "nothing"]);
 });
 
@@ -57,12 +57,32 @@ test("A forced mode wins until it is taken back", async () => {
   const forced = child.ask<ModeSnapshot>({ kind: "force", mode: "lexical" }, { timeoutMs: 1000 });
   await clock.flush();
   assert.is((await forced).forcedMode, "lexical");
-  assert.is(modes.read("store").mode, "lexical");
-  assert.is(modes.read("store").canSearchVectors, false);
+  assert.is(modes.read("store", false).mode, "lexical");
+  assert.is(modes.read("store", false).canSearchVectors, false);
+  assert.equal(
+    modes.read("resident", true).degradations.map(({ stage, reason, service, breaker }) => [stage, reason, service, breaker]),
+    [["vector", "forced", "lancedb", "closed"]],
+    "an answer that an operator has cut down says so, also where it needs no store",
+  );
   const freed = child.ask({ kind: "force", mode: null }, { timeoutMs: 1000 });
   await clock.flush();
   await freed;
-  assert.is(modes.read("store").mode, "full");
+  assert.is(modes.read("store", false).mode, "full");
+});
+
+test("A service at its edge changes the mode once, out and back", async () => {
+  const { clock, store, changes, modes } = startCoordinator();
+  await clock.flush();
+  for (let second = 0; second < 60; second++) {
+    store.isAvailable = second % 2 === 0;
+    store.breaker = store.isAvailable ? "closed" : "open";
+    for (let step = 0; step < 4; step++) await clock.advance(250);
+  }
+  store.isAvailable = true;
+  store.breaker = "closed";
+  for (let step = 0; step < 8; step++) await clock.advance(250);
+  assert.is(modes.read("store", false).mode, "full");
+  assert.equal(changes, ["vector_store+lexical_index", "nothing"]);
 });
 
 test.run();

@@ -37,7 +37,7 @@ test("A store's outage without cached answers leaves nothing", () => {
 
 test("A resident collection does not notice its stores, but notices its model", () => {
   assert.is(decideMode(failed("vector_store", "lexical_index"), resident), "full");
-  assert.equal(degradationsOf(failed("vector_store", "lexical_index"), resident), []);
+  assert.equal(degradationsOf(failed("vector_store", "lexical_index", "document_store"), resident), []);
   assert.is(decideMode(failed("vector_store", "lexical_index", "embedding"), resident), "lexical");
 });
 

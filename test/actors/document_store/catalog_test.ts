@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Catalog, openCatalog } from "../../../actors/document_store/catalog.ts";
+import { type Catalog, createCatalog, openCatalog } from "../../../actors/document_store/catalog.ts";
 import type { CollectionRecord, DocumentStore } from "../../../actors/document_store/document_store.ts";
+import { readJob } from "../../../actors/document_store/finished_jobs.ts";
 import { openLibsqlDocumentStore } from "../../../actors/document_store/libsql.ts";
 import { kennelError } from "../../../runtime/errors.ts";
 import { manualClock } from "../../support/manual_clock.ts";
 import { rejectsWith } from "./document_store_contract.ts";
-import { parsed, SETTINGS, textDocument } from "./documents.ts";
+import { parsed, SETTINGS, SWITCHED, textDocument } from "./documents.ts";
 
 interface Context {
   folder: string;
@@ -43,7 +44,6 @@ catalogs.before.each(async (context) => {
         maxAliases: 2,
         onChange: (name, record) => context.calls.push(record === null ? `gone ${name}` : `changed ${name}`),
         indexes: {
-          create: async (record: CollectionRecord) => void context.calls.push(`create ${record.name}`),
           drop: async (record: CollectionRecord) => {
             context.calls.push(`drop ${record.name}`);
             if (context.failDrop) throw kennelError("unavailable");
@@ -58,6 +58,62 @@ catalogs.after.each(async (context) => {
   rmSync(context.folder, { recursive: true, force: true });
 });
 
+catalogs("A job is read as completed only when what it has made is known here", async ({ open, store, calls }) => {
+  const catalog = await open();
+  await catalog.put("docs", SETTINGS, signal);
+  const { language, embedding, chunking } = SETTINGS;
+  await store.beginReindex("docs", "reindex", { language, embedding, chunking }, null, false, signal);
+  assert.is((await readJob(store, catalog, "reindex", signal))?.indexVersion, null);
+  await store.completeReindex("reindex", SWITCHED, 0, signal);
+  assert.is(catalog.require("docs").record.version, 1, "nobody has told the catalog");
+  calls.length = 0;
+  for (let times = 0; times < 2; times += 1) assert.is((await readJob(store, catalog, "reindex", signal))?.status, "completed");
+  assert.is(catalog.require("docs").record.version, 2);
+  assert.equal(calls, ["changed docs"], "and is told once");
+  assert.is(await readJob(store, catalog, "none", signal), null);
+});
+
+catalogs(
+  "Before it is loaded nothing is known of any name, and nothing can be changed; what was read half is read again",
+  async ({ store }) => {
+    await store.createCollection("docs", SETTINGS, signal);
+    await store.putAlias({ alias: "papers", collection: "docs", version: null }, signal);
+    let isAway = true;
+    const catalog = createCatalog({
+      store: { ...store, listAliases: (inner) => (isAway ? Promise.reject(kennelError("unavailable")) : store.listAliases(inner)) },
+      indexes: { drop: async () => assert.unreachable("an index was dropped") },
+      maxCollections: 3,
+      maxAliases: 2,
+      onChange: () => assert.unreachable("a change was told"),
+      notLoaded: () => kennelError("unavailable", { message: "not known yet", retryAfterMs: 7 }),
+    });
+    const isRefused = async (attempt: () => unknown) => {
+      const error = await rejectsWith("unavailable", Promise.resolve().then(attempt));
+      assert.equal([error.message, error.retryAfterMs], ["not known yet", 7]);
+    };
+    for (let round = 0; round < 2; round++) {
+      assert.equal([catalog.isLoaded, catalog.size, catalog.building()], [false, 0, []]);
+      await isRefused(() => catalog.resolve("docs"));
+      await isRefused(() => catalog.require("docs"));
+      await isRefused(() => catalog.list({ after: null, limit: 10 }));
+      await isRefused(() => catalog.aliases());
+      await isRefused(() => catalog.put("docs", SETTINGS, signal));
+      await isRefused(() => catalog.delete("docs", signal));
+      await isRefused(() => catalog.putAlias({ alias: "other", collection: "docs", version: null }, signal));
+      await isRefused(() => catalog.deleteAlias("papers", signal));
+      await isRefused(() => catalog.refresh("docs", signal));
+      if (round === 0) await rejectsWith("unavailable", catalog.load(signal));
+    }
+    isAway = false;
+    await catalog.load(signal, async (resolve) => {
+      assert.is(catalog.isLoaded, false, "nobody sees it before this is done");
+      assert.equal([resolve("papers")?.record.name, resolve("other")], ["docs", null]);
+    });
+    assert.equal([catalog.isLoaded, catalog.size, catalog.require("papers").record.name], [true, 1, "docs"]);
+    assert.equal(catalog.list({ after: null, limit: 10 }).items.map(({ name }) => name), ["docs"]); // biome-ignore format: one call
+  },
+);
+
 catalogs(
   "A collection is made once, the same settings again change nothing, and others change what can change",
   async ({ open, calls }) => {
@@ -66,7 +122,7 @@ catalogs(
     assert.is((await catalog.put("docs", { ...SETTINGS, chunking: { ...SETTINGS.chunking } }, signal)).outcome, "unchanged");
     assert.is((await catalog.put("docs", { ...SETTINGS, pinned: true, ttlSeconds: 60 }, signal)).outcome, "changed");
     assert.is(catalog.require("docs").record.settings.pinned, true);
-    assert.equal(calls, ["changed docs", "create docs", "changed docs"]);
+    assert.equal(calls, ["changed docs", "changed docs"]);
   },
 );
 
@@ -117,6 +173,22 @@ catalogs("A view opened anew shows what the one before it made, in pages by name
   const rest = second.list({ after: page.next, limit: 2 });
   assert.equal([rest.items.map((record) => record.name), rest.next], [["c"], null]);
   assert.is(second.require("a").record.settings, second.require("b").record.settings, "equal settings are one object");
+});
+
+catalogs("What is made or removed after a listing stands in its place in the next", async ({ open }) => {
+  const catalog = await open();
+  const names = () => catalog.list({ after: null, limit: 10 }).items.map((record) => record.name);
+  assert.equal(names(), []);
+  await catalog.put("m", SETTINGS, signal);
+  assert.equal(names(), ["m"]);
+  await catalog.put("z", SETTINGS, signal);
+  await catalog.put("a", SETTINGS, signal);
+  assert.equal(names(), ["a", "m", "z"]);
+  await catalog.put("m", { ...SETTINGS, pinned: true }, signal);
+  await catalog.delete("a", signal);
+  assert.equal(names(), ["m", "z"]);
+  await catalog.delete("z", signal);
+  assert.equal(names(), ["m"]);
 });
 
 catalogs("A removal that an outage interrupts is hidden at once and ended later", async (context) => {

@@ -4,8 +4,10 @@ import * as assert from "uvu/assert";
 import type { DocumentStore } from "../../../actors/document_store/document_store.ts";
 import { type AttributeValue, type Filter, matches } from "../../../actors/vector_store/filter.ts";
 import { KennelError } from "../../../runtime/errors.ts";
+import { ContractRecord, type Deviation } from "../../support/contract_record.ts";
 import { type ManualClock, manualClock } from "../../support/manual_clock.ts";
 import { parsed, SETTINGS, textDocument } from "./documents.ts";
+import { reindexTests, switchTests } from "./reindex_contract.ts";
 
 export interface StoreUnderTest {
   readonly store: DocumentStore;
@@ -17,7 +19,7 @@ export interface StoreUnderTest {
 export interface ContractOptions {
   open(clock: ManualClock): Promise<StoreUnderTest>;
   /** Deviations of an adapter, each tested in the adapter's own file. */
-  readonly skip: readonly { readonly reason: string; readonly tests: readonly string[] }[];
+  readonly skip: readonly Deviation[];
 }
 
 const signal = new AbortController().signal;
@@ -25,9 +27,9 @@ const signal = new AbortController().signal;
 /** What every document store does. The caller calls `.run()` on what it gets. */
 export function documentStoreContract(adapter: string, options: ContractOptions) {
   const contract = suite<{ under: StoreUnderTest; store: DocumentStore; clock: ManualClock }>(`document store contract: ${adapter}`);
-  const skipped = new Set(options.skip.flatMap((deviation) => deviation.tests));
-  const test = (name: string, body: Parameters<typeof contract>[1]) => {
-    if (!skipped.has(name)) contract(name, body);
+  const record = new ContractRecord("document store", adapter, options.skip);
+  const test: Test = (name, body) => {
+    if (!record.isDeviation(name)) contract(name, record.noted(name, body));
   };
   contract.before.each(async (context) => {
     context.clock = manualClock();
@@ -36,14 +38,20 @@ export function documentStoreContract(adapter: string, options: ContractOptions)
     await context.store.createCollection("docs", SETTINGS, signal);
   });
   contract.after.each((context) => context.under.close());
+  contract.after(() => record.write());
 
   collectionTests(test);
   jobTests(test);
   documentTests(test);
+  reindexTests(test);
+  switchTests(test);
   return contract;
 }
 
-type Test = (name: string, body: (context: { under: StoreUnderTest; store: DocumentStore; clock: ManualClock }) => Promise<void>) => void;
+export type Test = (
+  name: string,
+  body: (context: { under: StoreUnderTest; store: DocumentStore; clock: ManualClock }) => Promise<void>,
+) => void;
 
 function collectionTests(test: Test): void {
   test("A collection is read as it was made, and a second one of its name is a conflict", async ({ store, clock }) => {
@@ -53,6 +61,7 @@ function collectionTests(test: Test): void {
       settings: SETTINGS,
       attributes: {},
       version: 1,
+      versions: [],
       indexVersion: 0,
       documents: 0,
       chunks: 0,

@@ -1,4 +1,11 @@
-import type { Chunk, CollectionSettings, ParsedDocument, SourceDocument } from "../../../actors/document_store/document_store.ts";
+import type {
+  Chunk,
+  CollectionSettings,
+  ParsedDocument,
+  ReindexOutcome,
+  ReindexPlan,
+  SourceDocument,
+} from "../../../actors/document_store/document_store.ts";
 
 export const SETTINGS: CollectionSettings = {
   language: "english",
@@ -12,6 +19,38 @@ export const SETTINGS: CollectionSettings = {
   pool: 1,
   ttlSeconds: null,
   allowDegraded: true,
+  shareAnswers: false,
+};
+
+/** Of a reindex that compares nothing. */
+export const SWITCHED: ReindexOutcome = { decision: "switched", reason: "always", comparison: null };
+
+export const HELD: ReindexOutcome = {
+  decision: "held",
+  reason: "worse",
+  comparison: {
+    basis: "judged",
+    queries: 2,
+    failed: 1,
+    ndcg10: { before: 0.5, after: 0.25, difference: { mean: -0.25, low: -0.5, high: 0 } },
+    overlap10: 0.5,
+    rankBiasedOverlap: 0.25,
+    scoreShift: null,
+    emptied: 1,
+    isWorse: true,
+  },
+};
+
+export const PLAN: ReindexPlan = {
+  switch: "auto",
+  keepMs: null,
+  compare: {
+    judged: [{ query: "Grüße?", grades: { one: 1, two: 0 } }],
+    strategy: "hybrid",
+    margin: 0.01,
+    minOverlap: 0.5,
+    maxQueries: 10,
+  },
 };
 
 /** A text document whose hash is made of its id and text, so that the same text is the same content. */

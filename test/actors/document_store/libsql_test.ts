@@ -46,12 +46,12 @@ libsql.after.each((context) => rmSync(context.folder, { recursive: true, force: 
 
 libsql("A database of a newer format is refused with both versions named, and left as it is", async ({ path }) => {
   await (await openAt(path, manualClock())).close();
-  const database = new Database(path);
+  const database = new Database(path, { timeout: 5_000 });
   database.exec(`PRAGMA user_version = ${SCHEMA_VERSION + 1}`);
   database.close();
   const error = await rejectsWith("conflict", openAt(path, manualClock()));
   assert.match(error.message, new RegExp(`version ${SCHEMA_VERSION + 1}, this Kennel knows up to ${SCHEMA_VERSION}`));
-  const after = new Database(path);
+  const after = new Database(path, { timeout: 5_000 });
   assert.is((after.prepare("PRAGMA user_version").get([]) as { user_version: number }).user_version, SCHEMA_VERSION + 1);
   after.close();
 });

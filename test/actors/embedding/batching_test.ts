@@ -182,4 +182,48 @@ test("Batching answers every caller with the vectors of exactly its own texts, i
   );
 });
 
+test("Batching with a window sends full batches at once and lets the rest wait for company, also when a call ends", async () => {
+  const { clock, model, port } = batched(2, { windowMs: 5 });
+  void port.embed(["a", "b", "c"], "query", never);
+  await clock.flush();
+  assert.equal(
+    model.calls.map((call) => call.texts),
+    [["a", "b"]],
+  );
+  model.calls[0]?.answer();
+  await clock.flush();
+  assert.is(model.calls.length, 1);
+  await clock.advance(5);
+  assert.equal(model.calls[1]?.texts, ["c"]);
+  assert.is(clock.pendingTimers, 0);
+});
+
+test("Batching sends what is due as soon as a call may be opened, with all that has come meanwhile", async () => {
+  const { clock, model, port } = batched(4, { windowMs: 5, maxConcurrentCalls: 1 });
+  void port.embed(["a"], "query", never);
+  await clock.advance(5);
+  void port.embed(["b"], "query", never);
+  await clock.advance(5);
+  void port.embed(["c"], "query", never);
+  await clock.flush();
+  assert.is(model.calls.length, 1);
+  model.calls[0]?.answer();
+  await clock.flush();
+  assert.equal(model.calls[1]?.texts, ["b", "c"]);
+});
+
+test("Batching asks a model that refuses everything a bounded number of times", async () => {
+  const { clock, model, port } = batched(512, { maxWaitingTexts: 512 });
+  const texts = Array.from({ length: 512 }, (_, at) => `text ${at}`);
+  const failed = port.embed(texts, "document", never).catch(codeOf);
+  let refused = 0;
+  await clock.flush();
+  while (refused < model.calls.length) {
+    model.calls[refused++]?.fail(kennelError("invalid_request"));
+    await clock.flush();
+  }
+  assert.is(await failed, "invalid_request");
+  assert.ok(refused < 200, `${refused} calls`);
+});
+
 test.run();

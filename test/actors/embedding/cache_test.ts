@@ -82,4 +82,20 @@ test("EmbeddingCache rejects with cancelled when the signal has aborted, even fo
   assert.is(await cached.embed(["a"], "query", AbortSignal.abort()).catch((error) => error.code), "cancelled");
 });
 
+test("A vector is recalled from here, else from behind, and is then here; the model is not asked", async () => {
+  const model = countingModel();
+  const asked: string[] = [];
+  const cached = new EmbeddingCache(roomy).wrap(model, async (text) => {
+    asked.push(text);
+    return text === "behind" ? Float32Array.of(1, 0) : null;
+  });
+  await cached.embed(["here"], "query", never);
+  assert.is((await cached.recall("here", "query", never))?.length, model.dimensions);
+  assert.is(await cached.recall("here", "document", never), null, "it was kept as a query");
+  assert.equal(await cached.recall("behind", "query", never), Float32Array.of(1, 0));
+  assert.equal(await cached.recall("behind", "query", never), Float32Array.of(1, 0));
+  assert.is(await cached.recall("nowhere", "query", never), null);
+  assert.equal(asked, ["here", "behind", "nowhere"]);
+});
+
 test.run();

@@ -15,6 +15,7 @@ test("A supervised embedding model passes texts and purpose through the service,
     name: "embedding",
     isAvailable: true,
     breaker: "closed",
+    refusal: null,
     call(work, options) {
       seen.push(options);
       return work(model, inner.signal);

@@ -5,7 +5,8 @@ import { type Catalog, openCatalog } from "../../../actors/document_store/catalo
 import type { DocumentStore, JobRecord } from "../../../actors/document_store/document_store.ts";
 import { openLibsqlDocumentStore } from "../../../actors/document_store/libsql.ts";
 import { loadStaticModel } from "../../../actors/embedding/static/static_model.ts";
-import { type IngestOptions, type IngestService, ingestBehavior, ingestService } from "../../../actors/ingest/ingest.ts";
+import { type IngestOptions, ingestBehavior } from "../../../actors/ingest/ingest.ts";
+import { type IngestService, ingestService } from "../../../actors/ingest/ingest_service.ts";
 import { createPreparer, type Preparer } from "../../../actors/ingest/preparing/preparer.ts";
 import { openLanceDb } from "../../../actors/vector_store/lancedb.ts";
 import type { ChunkRow, LexicalIndex, VectorStore } from "../../../actors/vector_store/vector_store.ts";
@@ -99,7 +100,7 @@ export async function openIngest(
       maxCollections: 100,
       maxAliases: 100,
       onChange: () => {},
-      indexes: { create: async () => {}, drop: (record, inner) => ingest.dropIndex(record, inner) },
+      indexes: { drop: (record, inner) => ingest.dropIndex(record, inner) },
     },
     signal,
   );
@@ -118,12 +119,14 @@ export async function openIngest(
     preparer,
     modelOf: () => model,
     onIndexChanged: (collection, indexVersion) => void changes.push({ collection, indexVersion }),
-    metrics: { documents: () => {}, chunks: () => {}, jobFinished: () => {}, step: () => {} },
+    compare: () => ({ step: async () => false, result: () => null }),
+    metrics: { documents: () => {}, chunks: () => {}, openJobs: () => {}, jobFinished: () => {}, step: () => {} },
     limits: { batchDocuments: 16, batchBytes: 1_000_000, minRowsToOptimize: 1000 },
     accept: { maxDocuments: 1000, maxDocumentBytes: 1_000_000, maxIdLength: 512 },
     maxOpenJobs: 100,
     maxAcceptingBytes: 100_000_000,
     maxParallel: 2,
+    foreign: null,
     clock,
     random,
     logger,

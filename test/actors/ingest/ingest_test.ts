@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { IncomingDocument } from "../../../actors/ingest/accept.ts";
@@ -237,6 +240,28 @@ ingesting("Jobs beyond the limit are refused with overloaded and a time to come 
   held.resolve();
   await parts.finished(first.id);
   await parts.close();
+});
+
+ingesting("What a process left to optimise is known to the next one once it has looked at the index", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "kennel-ingest-"));
+  try {
+    const first = await openIngest({ folder });
+    await first.catalog.put("kept", SETTINGS, signal);
+    await first.finished((await first.ingest.accept("kept", many(60), signal)).id);
+    assert.equal(await first.ingest.changedCollections(signal), []);
+    await first.finished((await first.ingest.accept("kept", [document("late", "one more")], signal)).id);
+    assert.equal(await first.ingest.changedCollections(signal), ["kept"], "too little for its job to optimise");
+    await first.close();
+
+    const second = await openIngest({ folder });
+    assert.is(await second.ingest.repairIfIncomplete("kept", signal), false);
+    assert.equal(await second.ingest.changedCollections(signal), ["kept"]);
+    await second.ingest.optimize("kept", signal);
+    assert.equal(await second.ingest.changedCollections(signal), []);
+    await second.close();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 ingesting.run();

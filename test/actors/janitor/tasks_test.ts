@@ -10,7 +10,14 @@ tasks.before(async (context) => {
   context.parts = parts;
   // The stores stamp documents with real time, so the tasks' clock runs an hour ahead of that.
   const clock = { ...parts.clock, wallMs: () => Date.now() + 3_600_000 };
-  const list = janitorTasks({ ...parts, maxExpiredDocuments: 3, maxFinishedJobs: 1, maxJobAgeMs: 7 * 86_400_000, clock });
+  const list = janitorTasks({
+    ...parts,
+    maxExpiredDocuments: 3,
+    maxFinishedJobs: 1,
+    maxJobAgeMs: 7 * 86_400_000,
+    retiredVersionMs: 1_800_000,
+    clock,
+  });
   context.task = (name) => {
     const found = list.find((task) => task.name === name);
     if (found === undefined) throw new Error(`no task ${name}`);
@@ -82,6 +89,18 @@ tasks("An index that changed too little for its job to optimise it is optimised 
   assert.is(await task("optimize_indexes").run(signal), 1);
   assert.is(await task("optimize_indexes").run(signal), 0);
   assert.is((await parts.rows("docs")).length, 31);
+});
+
+tasks("A build that another has replaced goes after its time, unless an alias pins it", async ({ parts, task }) => {
+  const { language, embedding, chunking } = SETTINGS;
+  await load(parts, ["a"]);
+  await parts.finished((await parts.ingest.reindex("docs", { language, embedding, chunking }, signal)).id);
+  await parts.catalog.putAlias({ alias: "before", collection: "docs", version: 1 }, signal);
+  assert.is(await task("drop_versions").run(signal), 0);
+  await parts.catalog.deleteAlias("before", signal);
+  assert.is(await task("drop_versions").run(signal), 1);
+  const { record } = parts.catalog.require("docs");
+  assert.equal([record.version, record.versions], [2, []]);
 });
 
 tasks.run();

@@ -1,4 +1,4 @@
-import type { EmbeddingModel } from "../../../actors/embedding/embedding.ts";
+import type { CachedEmbeddingModel } from "../../../actors/embedding/embedding.ts";
 import type {
   Candidate,
   ChunkRow,
@@ -103,18 +103,24 @@ export class FaultyStore implements SearchStore {
 /** Words that a model of four dimensions knows; the vector of a text is the unit vector of their counts. */
 const KNOWN_WORDS = ["cat", "dog", "bird", "fish"];
 
-export class FaultyModel implements EmbeddingModel {
+export class FaultyModel implements CachedEmbeddingModel {
   readonly name = "four-words";
   readonly dimensions = KNOWN_WORDS.length;
   readonly maxBatch = 100;
   calls = 0;
   fault: "fail" | "hang" | null = null;
+  /** Texts whose vectors a cache in front has kept. */
+  readonly kept = new Set<string>();
 
   async embed(texts: readonly string[]): Promise<readonly (Float32Array | null)[]> {
     this.calls++;
     if (this.fault === "fail") throw kennelError("unavailable");
     if (this.fault === "hang") return new Promise(() => {});
     return texts.map(embedFourWords);
+  }
+
+  async recall(text: string): Promise<Float32Array | null> {
+    return this.kept.has(text) ? embedFourWords(text) : null;
   }
 }
 

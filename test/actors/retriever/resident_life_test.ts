@@ -195,7 +195,7 @@ test("A snapshot is not used after a write that has no index version yet", () =>
       // The store has the write, the catalog not yet: between the two the collection is asked for the first time.
       const row = textRow("new", "fish");
       store.rows = [...ROWS, row];
-      await registry.written({ collection: "docs", version: 1 }, ["new"], [row]);
+      await registry.written({ collection: "docs", version: 1 }, { documentIds: ["new"], rows: [row], parents: null });
       await registry.changed("docs", collections.get("docs") ?? null); // a word about something else changes nothing
       await search();
       await whenAnsweredFrom("resident");
@@ -226,6 +226,118 @@ test("Writes beyond the bound are merged, and nothing is lost or doubled on the 
         .sort(),
     );
     assert.is(details().index_version, 31);
+  }));
+
+test("Searches go on while a large write is applied, and the write is answered when all of it is found", () =>
+  alone({}, async ({ registry, search, store, whenAnsweredFrom }) => {
+    await search();
+    await whenAnsweredFrom("resident");
+    const rows = Array.from({ length: 200 }, (_, at) => textRow(`n${at}`, "fish"));
+    store.rows = [...ROWS, ...rows];
+    let isWritten = false;
+    const written = registry
+      .written({ collection: "docs", version: 1 }, { documentIds: rows.map(({ documentId }) => documentId), rows, parents: null })
+      .then(() => {
+        isWritten = true;
+      });
+    const found: number[] = [];
+    while (!isWritten) {
+      found.push(idsOf(await search({ query: "fish", strategy: "bm25", topK: 1_000, candidateK: 1_000, useCache: false })).length);
+      await new Promise<void>((resolve) => void setImmediate(resolve));
+    }
+    await written;
+    assert.ok(
+      found.some((count) => count > 0 && count < 200),
+      `found on the way: ${found}`,
+    );
+    assert.is(idsOf(await search({ query: "fish", strategy: "bm25", topK: 1_000, candidateK: 1_000 })).length, 200);
+  }));
+
+test("min_version waits for a write that is on its way, and is answered from memory with what it brought", () =>
+  alone({}, async ({ search, write, whenAnsweredFrom, clock }) => {
+    await search();
+    await whenAnsweredFrom("resident");
+    const waiting = search({ query: "fish", strategy: "bm25", minVersion: 2 });
+    await clock.flush();
+    await write("docs", [...ROWS, textRow("new", "fish")]);
+    const answer = await waiting;
+    assert.equal([idsOf(answer), answer.rest.index_version, answer.rest.freshness], [["new#0"], 2, { index: "resident", age_ms: 0 }]);
+    const tooNew = search({ minVersion: 3 }, { timeoutMs: 100 }).catch((error) => error.code);
+    await clock.advance(100);
+    assert.is(await tooNew, "deadline_exceeded");
+  }));
+
+test("While an index is being built, a query for the newest version is answered by the store, which has it", () =>
+  alone({}, async ({ search, write, store }) => {
+    store.set("scan", { kind: "hang" });
+    await search();
+    await write("docs", [...ROWS, textRow("new", "fish")]);
+    const answer = await search({ query: "fish", strategy: "bm25", minVersion: 2 });
+    assert.equal([idsOf(answer), answer.rest.freshness.index, answer.rest.index_version], [["new#0"], "store", 2]);
+  }));
+
+test("Memory that the runtime refuses to a write makes way for the store, which says why and has the write", () =>
+  alone({ limits: { maxRows: 10_000, mergeFromRows: 10_000 } }, async ({ search, write, whenAnsweredFrom, details }) => {
+    await search();
+    await whenAnsweredFrom("resident");
+    const grow = WebAssembly.Memory.prototype.grow;
+    WebAssembly.Memory.prototype.grow = () => {
+      throw new RangeError("WebAssembly.Memory.grow(): Unable to grow instance memory");
+    };
+    try {
+      const rows = Array.from({ length: 4_000 }, (_, at) => textRow(`n${at}`, "fish"));
+      await write("docs", [...ROWS, ...rows]);
+    } finally {
+      WebAssembly.Memory.prototype.grow = grow;
+    }
+    const answer = await search({ query: "fish", strategy: "bm25" });
+    assert.equal([answer.rest.freshness.index, idsOf(answer).length], ["store", 10]);
+    assert.match(String(details().index_reason), /bytes were refused/);
+  }));
+
+test("A built index that memory has no room for leaves the store answering, and the status says why, until it is opened anew", () =>
+  alone({ limits: { maxBytes: 1 } }, async ({ search, store, clock, details }) => {
+    await search();
+    for (let looks = 0; looks < 2_000 && store.count("scan") === 0; looks++) await new Promise((resolve) => setTimeout(resolve, 2));
+    for (let looks = 0; looks < 2_000 && !String(details().index_reason).includes("failed"); looks++)
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    assert.match(String(details().index_reason), /memory pays up to 1 bytes/);
+    await clock.advance(RESIDENT_LIMITS.retryAfterMs);
+    assert.equal([(await search({ useCache: false })).rest.freshness.index, store.count("scan")], ["store", 1]);
+  }));
+
+test("Above the node's high-water mark the least recently used makes way, and nothing new becomes resident", () => {
+  let above = (): number => 0;
+  return alone(
+    { bytesAboveHighWater: () => above() },
+    async ({ registry, search, put, clock, details, metrics, retrievers, whenAnsweredFrom }) => {
+      for (const name of ["second", "third"]) put(name, {}, { resident: "auto" });
+      await search();
+      await whenAnsweredFrom("resident");
+      await clock.advance(10);
+      await search({ collection: "second" });
+      await whenAnsweredFrom("resident", "second");
+      const one = registry.status().bytes - 1;
+      above = () => Math.max(0, registry.status().bytes - one);
+      await clock.advance(1_000);
+      for (let looks = 0; looks < 2_000 && retrievers().some(({ path }) => path.endsWith("/docs.v1")); looks++)
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      assert.is(metrics.counts.get("passivated bytes"), 1);
+      assert.is(details("second").index, "resident");
+      above = () => 1;
+      await search({ collection: "third" });
+      assert.match(String(details("third").index_reason), /above its high-water mark/);
+      above = () => 0;
+    },
+  );
+});
+
+test("A large index is scanned by a thread, with the same hits", () =>
+  alone({ scanFromRows: 1, registry: {} }, async ({ search, whenAnsweredFrom, scans }) => {
+    const stored = await search({ strategy: "vector" });
+    await whenAnsweredFrom("resident");
+    const scanned = await search({ strategy: "vector", useCache: false });
+    assert.equal([idsOf(scanned), scanned.rest.freshness.index, scans.counts], [idsOf(stored), "resident", { done: 1, refused: 0 }]);
   }));
 
 test("A collection that is too large, or set to never, is answered by the store, and the status says why", () =>

@@ -2,7 +2,7 @@ import type { ModeView } from "../../../actors/coordinator/modes.ts";
 import type { CollectionRecord, CollectionSettings } from "../../../actors/document_store/document_store.ts";
 import type { RetrieverEvent, RetrieverMetrics } from "../../../actors/retriever/metrics.ts";
 import type { PipelineLimits } from "../../../actors/retriever/pipeline/search_context.ts";
-import type { EncodedAnswer, Hit, SearchRequest } from "../../../actors/retriever/search.ts";
+import { DEFAULT_OPTIONS, type EncodedAnswer, type Hit, type SearchRequest } from "../../../actors/retriever/search.ts";
 
 export function searchRequest(over: Partial<SearchRequest> = {}): SearchRequest {
   return {
@@ -10,12 +10,14 @@ export function searchRequest(over: Partial<SearchRequest> = {}): SearchRequest 
     query: "cat",
     vector: null,
     strategy: "hybrid",
+    options: DEFAULT_OPTIONS,
     topK: 10,
     candidateK: 100,
     filter: null,
     fusion: null,
     groupBy: null,
     scoreThreshold: null,
+    rerank: false,
     allowDegraded: null,
     minVersion: null,
     include: ["text", "attributes", "scores", "ranks"],
@@ -40,10 +42,12 @@ export function collectionRecord(over: Partial<CollectionRecord> = {}, settings:
       pool: 1,
       ttlSeconds: null,
       allowDegraded: true,
+      shareAnswers: false,
       ...settings,
     },
     attributes: {},
     version: 1,
+    versions: [],
     indexVersion: 1,
     documents: 3,
     chunks: 3,
@@ -59,6 +63,9 @@ export const PATIENT: PipelineLimits = {
   embedShare: 0.5,
   retrieveShare: 0.8,
   parentsShare: 0.5,
+  rerankShare: 0.7,
+  minPhaseChance: 0.5,
+  rewriteShare: 0.4,
   stragglerFactor: 8,
   minStragglerMs: 1_000,
 };

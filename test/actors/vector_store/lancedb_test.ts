@@ -34,13 +34,13 @@ async function closeAndRemove(store: Store): Promise<void> {
   await rm(directories.get(store) as string, { recursive: true, force: true });
 }
 
-vectorStoreContract("lancedb", { open: openAnew, close: closeAndRemove, skip: [], propertyRuns: 25 });
+vectorStoreContract("LanceDB", { open: openAnew, close: closeAndRemove, skip: [], propertyRuns: 25 });
 
 const lancedb = suite("lancedb's own");
 const never = new AbortController().signal;
 const index: IndexName = { collection: "docs", version: 1 };
 const schema: IndexSchema = { dimensions: 4, language: "english", attributes: { year: "number" } };
-const ALL: SearchOptions = { limit: 100, filter: null, notBeforeMs: null };
+const ALL: SearchOptions = { limit: 100, needed: null, filter: null, notBeforeMs: null };
 
 lancedb("A store opened again finds what was written", async () => {
   const first = await openAnew();
@@ -125,7 +125,7 @@ lancedb(
     for (const filter of [null, { type: "lt", key: "year", value: 3 }, { type: "lt", key: "year", value: 50 }] as const) {
       for (let query = 0; query < 10; query += 1) {
         const vector = randomVector();
-        const options = { limit: 20, filter, notBeforeMs: null };
+        const options = { limit: 20, needed: null, filter, notBeforeMs: null };
         const truth = await exact.searchVector(index, vector, options, never);
         const scores = new Map((await graph.searchVector(index, vector, options, never)).map(({ id, score }) => [id, score]));
         assert.is(scores.size, truth.length);

@@ -19,6 +19,7 @@ function serviceOver(methods: Partial<Store>): { readonly service: Service<Store
     name: "vector_store",
     isAvailable: true,
     breaker: "closed",
+    refusal: null,
     whenReady: async () => {},
     stop: async () => {},
     call: async <Result>(work: (store: Store, signal: AbortSignal) => Promise<Result>, { timeoutMs, signal }: CallOptions) => {

@@ -11,6 +11,7 @@ import type {
   VectorStore,
 } from "../../../actors/vector_store/vector_store.ts";
 import { type ErrorCode, KennelError } from "../../../runtime/errors.ts";
+import { ContractRecord, type Deviation } from "../../support/contract_record.ts";
 import { anyAttributes, anyFilter, chunkRow, HOSTILE_STRINGS, PROPERTY_SCHEMA, unitVector } from "./chunk_rows.ts";
 
 export type Store = VectorStore & LexicalIndex;
@@ -21,19 +22,19 @@ export interface ContractOptions {
   /** Closes the store and removes what it left. */
   close(store: Store): Promise<void>;
   /** Tests that this store does not pass, each group with its reason; its own file then tests what it does instead. */
-  readonly skip: readonly { readonly reason: string; readonly tests: readonly string[] }[];
+  readonly skip: readonly Deviation[];
   /** Runs of each property; a store behind a network asks for fewer. */
   readonly propertyRuns: number;
 }
 
 const never = new AbortController().signal;
 const ENGLISH: IndexSchema = { dimensions: 4, language: "english", attributes: {} };
-const ALL: SearchOptions = { limit: 100, filter: null, notBeforeMs: null };
+const ALL: SearchOptions = { limit: 100, needed: null, filter: null, notBeforeMs: null };
 
 /** What every `VectorStore & LexicalIndex` must do. Call it once in the adapter's test file. */
 export function vectorStoreContract(name: string, options: ContractOptions): void {
   const contract = suite(name);
-  const skipped = new Set(options.skip.flatMap(({ tests }) => tests));
+  const record = new ContractRecord("vector store", name, options.skip);
   let store: Store;
   let made = 0;
 
@@ -41,10 +42,11 @@ export function vectorStoreContract(name: string, options: ContractOptions): voi
     store = await options.open();
   });
   contract.after(() => options.close(store));
+  contract.after(() => record.write());
 
   const check = (sentence: string, work: () => Promise<void>) => {
-    if (skipped.delete(sentence)) contract.skip(sentence);
-    else contract(sentence, work);
+    if (record.isDeviation(sentence)) contract.skip(sentence);
+    else contract(sentence, record.noted(sentence, work));
   };
 
   const emptyIndex = async (schema: Partial<IndexSchema> = {}): Promise<IndexName> => {
@@ -116,6 +118,27 @@ export function vectorStoreContract(name: string, options: ContractOptions): voi
     assert.equal((await byVector(index, unitVector(1, 0, 0, 0), { limit: 4 })).length, 4);
   });
 
+  check("A search of which little is needed gives that, its best, and may give more", async () => {
+    const vectors = Array.from({ length: 9 }, (_, place) => unitVector(9 - place, place, 0, 0));
+    const index = await indexWith(vectors.map((vector, place) => chunkRow(`d${place}`, 0, { vector })));
+    const found = await byVector(index, unitVector(1, 0, 0, 0), { limit: 6, needed: 2 });
+    assert.equal(found.slice(0, 2), ["d0#0", "d1#0"]);
+    assert.ok(found.length <= 6, `${found.length} candidates`);
+    const byWord = await byText(index, "word", { limit: 6, needed: 2 });
+    assert.ok(byWord.length >= 2 && byWord.length <= 6, `${byWord.length} candidates by text`);
+  });
+
+  check("Each of many searches at the same time gets its own answer", async () => {
+    const angles = Array.from({ length: 40 }, (_, place) => unitVector(Math.cos(place / 20), Math.sin(place / 20), 0, 0));
+    const index = await indexWith(angles.map((vector, place) => chunkRow(`d${place}`, 0, { vector })));
+    const found = await Promise.all(angles.map((vector, place) => byVector(index, vector, { limit: 1 + (place % 2) })));
+    assert.equal(
+      found.map(([first]) => first),
+      angles.map((_, place) => `d${place}#0`),
+    );
+    assert.ok(found.every(({ length }, place) => length === 1 + (place % 2)));
+  });
+
   check("A candidate carries its document and its parent", async () => {
     const index = await indexWith([chunkRow("a", 3, { parentId: "a~1" })]);
     const [text] = await store.searchText(index, "word", ALL, never);
@@ -128,6 +151,12 @@ export function vectorStoreContract(name: string, options: ContractOptions): voi
     assert.equal(await both(index, {}), [["a#0", "b#0"], ["b#0"]]);
     const empty = await indexWith([chunkRow("a", 0, { vector: null })]);
     assert.equal(await byVector(empty, unitVector(1, 0, 0, 0)), []);
+  });
+
+  check("Rows without a vector take the place of none that has one, however far off it is", async () => {
+    const blank = ["a", "b", "c"].map((id) => chunkRow(id, 0, { vector: null }));
+    const index = await indexWith([...blank, chunkRow("far", 0, { vector: unitVector(-1, 0, 0, 0) })]);
+    assert.equal(await byVector(index, unitVector(1, 0, 0, 0), { limit: 2 }), ["far#0"]);
   });
 
   check("A query vector of zeros is near to nothing", async () => {
@@ -442,7 +471,7 @@ export function vectorStoreContract(name: string, options: ContractOptions): voi
   check("A probe resolves while the store can answer", () => store.probe(never));
 
   contract("The list of skipped tests names tests that exist", () => {
-    assert.equal([...skipped], []);
+    assert.equal(record.unknown, []);
   });
 
   contract.run();

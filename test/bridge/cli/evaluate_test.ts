@@ -93,6 +93,7 @@ test("Eval --tune saves the weight that ranks best, and leaves the other setting
   const { tuning } = JSON.parse(run.out);
   assert.equal(tuning.best, { alpha: 0.45, ndcg_10: 1 });
   assert.is(tuning.tried.length, 21);
+  assert.is(tuning.held_out_ndcg_10, null, "two queries can't be held out five times");
 });
 
 test("Eval --tune saves nothing on degraded answers", async () => {
@@ -115,6 +116,28 @@ test("Eval names file and line of judgements and queries that it can't read", as
     const { run } = await evaluate(given);
     assert.is(run.exitCode, 2);
     assert.match(run.err, message);
+  }
+});
+
+test("Eval judges an ensemble beside the others, or names the option it lacks", async () => {
+  const { run, requests } = await evaluate({ args: ["--strategy", "all", "--ensemble", "hybrid=0.7, bm25"] });
+  assert.is(run.exitCode, 0);
+  for (const name of ["multi_query", "hyde", "ensemble"]) assert.match(run.out, new RegExp(`^${name} +0\\.8155 \\[`, "m"));
+  const { strategy, strategies } = JSON.parse(requests.at(-1)?.body ?? "");
+  assert.equal(
+    [strategy, strategies],
+    [
+      "ensemble",
+      [
+        { strategy: "hybrid", weight: 0.7 },
+        { strategy: "bm25", weight: 1 },
+      ],
+    ],
+  );
+  const lacking = await evaluate({ args: ["--strategy", "ensemble"] });
+  assert.match(lacking.run.err, /--ensemble/);
+  for (const wrong of ["hybrid=0", "nonsense=1", "ensemble=1"]) {
+    assert.is.not((await evaluate({ args: ["--ensemble", wrong] })).run.exitCode, 0);
   }
 });
 

@@ -31,6 +31,22 @@ const deep = (levels: number) => `${"[".repeat(levels)}${"]".repeat(levels)}`;
 const vectorOf = (value: unknown) => ({ vector: [1, value] });
 const filtered = (filters: unknown) => ({ query: "x", filters });
 
+test("An evaluation names the field at fault", () => {
+  const judged = { query: "x", relevant: { a: 1 } };
+  return refusesAll("POST", "/v1/collections/docs/evaluations", [
+    ["an empty object", {}, "queries"],
+    ["no questions", { queries: [] }, "queries"],
+    ["a question without judgements", { queries: [{ query: "x" }] }, "queries[0].relevant"],
+    ["an empty question", { queries: [judged, { ...judged, query: " " }] }, "queries[1].query"],
+    ["nothing relevant", { queries: [{ query: "x", relevant: { a: 0 } }] }, "queries[0].relevant"],
+    ["half a grade", { queries: [{ query: "x", relevant: { a: 0.5 } }] }, "queries[0].relevant.a"],
+    ["a grade beyond all measure", { queries: [{ query: "x", relevant: { a: 31 } }] }, "queries[0].relevant.a"],
+    ["an unknown strategy", { queries: [judged], strategies: ["magic"] }, "strategies[0]"],
+    ["no strategy", { queries: [judged], strategies: [] }, "strategies"],
+    ["an unknown field", { queries: [judged], top_k: 10 }, "top_k"],
+  ]);
+});
+
 test("A search names the field at fault", () =>
   refusesAll("POST", SEARCH, [
     ["an empty object", {}, "query"],
@@ -174,6 +190,8 @@ test("A form names the part at fault", async () => {
   assert.is(errorOf(await form({ attributes: '{"a b":1}', files: file }), "key").param, "attributes.a b");
   assert.is(errorOf(await form({ language: "en", files: file }), "unknown").param, "language");
   assert.is(errorOf(await form({ files: file }, ".."), "file name").param, "files[0].filename");
+  assert.is(errorOf(await form({ id: "..", files: file }), "id").param, "id");
+  assert.is(errorOf(await form({ id: "a", files: file, more: file }), "one id for two files").param, "id");
   const cut = '--x\r\ncontent-disposition: form-data; name="files"; filename="a"\r\n\r\nno end';
   for (const type of ["multipart/form-data", "multipart/form-data; boundary=x"]) {
     assert.is(errorOf(await send("POST", DOCUMENTS, { body: cut, headers: { "content-type": type } }), type).code, "invalid_request");

@@ -1,20 +1,30 @@
 /** A bridge on a real socket, over small collaborators in memory. */
 import { createHash } from "node:crypto";
+import { CHAT, type ChatEvent } from "../../../actors/chat/chat.ts";
 import type { Resolved } from "../../../actors/document_store/catalog.ts";
 import type {
   AliasRecord,
+  BuildSettings,
   CollectionRecord,
   CollectionSettings,
   DocumentRecord,
   JobRecord,
 } from "../../../actors/document_store/document_store.ts";
+import { loadStaticModel } from "../../../actors/embedding/static/static_model.ts";
 import type { IncomingDocument } from "../../../actors/ingest/accept.ts";
+import type { Upload } from "../../../actors/ingest/upload_folder.ts";
+import { embeddingReranker } from "../../../actors/reranker/embedding.ts";
+import { SEARCH_ACROSS } from "../../../actors/retriever/across/across.ts";
+import { type AcrossParts, searchAcross } from "../../../actors/retriever/across/search_across.ts";
 import { type EncodedAnswer, type Hit, SEARCH, type SearchRequest } from "../../../actors/retriever/search.ts";
+import { Adopter } from "../../../actors/vector_store/adopter.ts";
 import { type Filter, matches } from "../../../actors/vector_store/filter.ts";
 import type {
   CollectionCatalog,
+  CollectionReindex,
   DocumentIngest,
   DocumentReader,
+  FileUploads,
   HttpMetrics,
   NodeStatusSource,
   RetrieverPool,
@@ -52,12 +62,15 @@ const TEST_DEFAULTS: CollectionDefaults = {
   pool: 1,
   ttlSeconds: null,
   allowDegraded: true,
+  shareAnswers: false,
 };
 
 const NOW_MS = Date.UTC(2026, 0, 5);
 
 /** Collections, documents and jobs in memory: enough to see what the bridge hands over and what it makes of answers. */
-class MemoryNode implements CollectionCatalog, DocumentReader, DocumentIngest, RetrieverPool, HttpMetrics, NodeStatusSource {
+class MemoryNode
+  implements CollectionCatalog, DocumentReader, DocumentIngest, CollectionReindex, RetrieverPool, HttpMetrics, NodeStatusSource
+{
   readonly collections = new Map<string, CollectionRecord>();
   readonly aliasRecords = new Map<string, AliasRecord>();
   readonly stored = new Map<string, Map<string, IncomingDocument>>();
@@ -97,6 +110,7 @@ class MemoryNode implements CollectionCatalog, DocumentReader, DocumentIngest, R
       settings,
       attributes: settings.attributes,
       version: 1,
+      versions: [],
       indexVersion: 0,
       documents: 0,
       chunks: 0,
@@ -147,12 +161,58 @@ class MemoryNode implements CollectionCatalog, DocumentReader, DocumentIngest, R
       counts: { total: documents.length, indexed: 0, unchanged: 0, skipped: 0, failed: 0, chunks: 0 },
       failures: [],
       indexVersion: null,
+      outcome: null,
       createdAtMs: NOW_MS,
       startedAtMs: null,
       finishedAtMs: null,
     };
     this.jobs.set(job.id, job);
     return job;
+  }
+
+  async reindex(collection: string, build: BuildSettings): Promise<JobRecord> {
+    const job: JobRecord = { ...(await this.accept(collection, [])), kind: "reindex" };
+    const record = this.collections.get(collection);
+    if (record === undefined) return job;
+    const { version, settings } = record;
+    const { language, embedding, chunking } = settings;
+    const left = { kind: "standby", version, build: { language, embedding, chunking }, jobId: job.id, wasActive: true } as const;
+    this.collections.set(collection, {
+      ...record,
+      settings: { ...settings, ...build },
+      version: version + 1,
+      versions: [{ ...left, keepUntilMs: null }],
+    });
+    return job;
+  }
+
+  async switchVersion(collection: string, version: number | null, keepUntilMs: number | null): Promise<CollectionRecord> {
+    const record = this.collections.get(collection);
+    const next = record?.versions.find((other) => other.kind === "standby" && other.version === (version ?? other.version));
+    if (record === undefined || next?.kind !== "standby")
+      throw kennelError("conflict", { param: "version", message: "Nothing is kept up" });
+    const { jobId } = next;
+    const { language, embedding, chunking } = record.settings;
+    const left = { kind: "standby", version: record.version, build: { language, embedding, chunking }, jobId, wasActive: true } as const;
+    const switched: CollectionRecord = {
+      ...record,
+      settings: { ...record.settings, ...next.build },
+      version: next.version,
+      versions: [{ ...left, keepUntilMs }],
+    };
+    this.collections.set(collection, switched);
+    return switched;
+  }
+
+  async retireVersion(): Promise<boolean> {
+    return true;
+  }
+
+  async dropVersion(collection: string, version: number): Promise<boolean> {
+    const record = this.collections.get(collection);
+    if (record === undefined) return false;
+    this.collections.set(collection, { ...record, versions: record.versions.filter((other) => other.version !== version) });
+    return true;
   }
 
   async deleteDocuments(collection: string, ids: readonly string[]): Promise<number> {
@@ -249,6 +309,27 @@ function withoutText({ text: _text, ...rest }: DocumentRecord): Omit<DocumentRec
   return rest;
 }
 
+/** One file that is there from the beginning, as the document of the interface has it in its examples. */
+function memoryUploads(): FileUploads {
+  const known: Upload = {
+    id: "file-5f2c1a5f2c1a5f2c1a5f2c1a",
+    fileName: "guide.md",
+    mediaType: "text/markdown",
+    purpose: "assistants",
+    bytes: 7,
+    createdAtMs: NOW_MS,
+    audience: "*",
+  };
+  const uploads = new Map([[known.id, known]]);
+  return {
+    list: () => [...uploads.values()],
+    get: (id) => uploads.get(id) ?? null,
+    content: async (id) => (uploads.has(id) ? new TextEncoder().encode("# Guide") : null),
+    put: async (file, content) => ({ ...known, ...file, bytes: content.length }),
+    delete: async (id) => uploads.delete(id),
+  };
+}
+
 export interface TestServer {
   readonly url: string;
   readonly port: number;
@@ -266,22 +347,40 @@ export async function startTestServer(changes: Partial<BridgeParts> = {}): Promi
     node.searches.push(request);
     return node.answerSearch(request, signal);
   });
+  transport.serve(SEARCH_ACROSS, (request, headers, signal) => {
+    const search: AcrossParts["search"] = (one, own, within) => transport.request(SEARCH, one, own, within);
+    return searchAcross({ clock: systemClock(), search }, request, headers, signal);
+  });
+  const embedding = await loadStaticModel();
+  transport.serveStream(CHAT, async function* (): AsyncGenerator<ChatEvent> {
+    yield { kind: "start", mode: "full", degradations: [] };
+    yield { kind: "text", text: "Warm." };
+    yield { kind: "end", reason: "stop", usage: { promptTokens: 1, answerTokens: 1 } };
+  });
   const bridge = createBridge({
     transport,
+    streams: transport,
     catalog: node,
     documents: node,
     ingest: node,
     registry: node,
+    adoption: new Adopter(null, embedding, 1_000),
+    embedding,
+    uploads: memoryUploads(),
+    reranker: embeddingReranker(embedding),
     status: node,
+    modes: { force: async (mode) => ({ mode: mode ?? "full", forced_mode: mode }) },
     metrics: node,
     exposition: { contentType: "text/plain; version=0.0.4; charset=utf-8", render: async () => "kennel_up 1\n" },
     page: null,
+    keys: null,
     logger: createLogger({ level: "silent", node: "test" }),
     clock,
     random: seededRandom(7),
     limits: TEST_LIMITS,
+    reindex: { margin: 0.01, minOverlap: 0.5, compareQueries: 100, keepMs: 3_600_000 },
     defaults: TEST_DEFAULTS,
-    choices: { languages: ["none", "english", "german"], embeddings: ["static-minilm-256", "other"] },
+    choices: { languages: ["none", "english", "german"], embeddings: ["static-minilm-256", "other"], vectorIndexes: ["hnsw", "flat"] },
     corsOrigins: ["https://app.example.com"],
     version: "0.0.0",
     ...changes,
@@ -296,7 +395,7 @@ export async function startTestServer(changes: Partial<BridgeParts> = {}): Promi
       requestTimeoutMs: 60_000,
       keepAliveTimeoutMs: 5_000,
     },
-    bridge.fetch,
+    bridge.answer,
     systemClock(),
   );
   return {

@@ -211,4 +211,22 @@ test("Each answer is measured under its route's pattern", async () => {
   );
 });
 
+test("An evaluation asks every strategy and answers with its figures", async () => {
+  const hit = { id: "a#0", document_id: "a", parent_id: null, title: "", url: "", score: 0.5, score_type: "weighted" } as const;
+  node.answerSearch = async () => encoded([hit]);
+  const body = { queries: [{ query: "warm", relevant: { a: 1 } }], strategies: ["bm25", "hybrid", "bm25"] };
+  const { status, body: answer } = await send("POST", "/v1/collections/docs/evaluations", { body });
+  assert.is(status, 200);
+  const data = answer.data as { strategy: string; ndcg_10: { mean: number }; degraded: number }[];
+  assert.equal(
+    data.map(({ strategy, ndcg_10, degraded }) => [strategy, ndcg_10.mean, degraded]),
+    [
+      ["bm25", 1, 0],
+      ["hybrid", 1, 0],
+    ],
+  );
+  assert.equal([answer.object, answer.collection, answer.queries, answer.index_version], ["evaluation", "docs", 1, 1]);
+  assert.is(errorOf(await send("POST", "/v1/collections/none/evaluations", { body }), "no collection").code, "not_found");
+});
+
 test.run();

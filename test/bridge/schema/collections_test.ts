@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type CollectionDefaults, parseCollectionSettings, toFusion } from "../../../bridge/schema/collections.ts";
+import { type CollectionChoices, type CollectionDefaults, parseCollectionSettings, toFusion } from "../../../bridge/schema/collections.ts";
 import { KennelError } from "../../../runtime/errors.ts";
 
 const test = suite("Settings of a collection on the wire");
@@ -17,8 +17,9 @@ const DEFAULTS: CollectionDefaults = {
   pool: 1,
   ttlSeconds: null,
   allowDegraded: true,
+  shareAnswers: false,
 };
-const CHOICES = { languages: ["none", "english"], embeddings: ["static-minilm-256"] };
+const CHOICES: CollectionChoices = { languages: ["none", "english"], embeddings: ["static-minilm-256"], vectorIndexes: ["hnsw", "flat"] };
 
 const parse = (body: unknown, defaults = DEFAULTS) => parseCollectionSettings(body, defaults, CHOICES);
 
@@ -36,6 +37,23 @@ test("What is given holds, null as a time to live included", () => {
     [settings.pinned, settings.ttlSeconds, settings.language, settings.resident, settings.pool, settings.allowDegraded],
     [false, null, "none", "never", 2, false],
   );
+});
+
+test("A vector index is asked for where the store has some to choose from, and not of an adopted collection", () => {
+  assert.is(parse({ vector_index: "flat" }).vectorIndex, "flat");
+  assert.is(Object.hasOwn(parse({}), "vectorIndex"), false);
+  const refusedFor = (body: object, choices: CollectionChoices) => {
+    try {
+      parseCollectionSettings(body, DEFAULTS, choices);
+      assert.unreachable("it was taken");
+    } catch (thrown) {
+      assert.ok(thrown instanceof KennelError);
+      assert.equal([thrown.code, thrown.param], ["invalid_request", "vector_index"]);
+    }
+  };
+  refusedFor({ vector_index: "ivf" }, CHOICES);
+  refusedFor({ vector_index: "flat" }, { ...CHOICES, vectorIndexes: [] });
+  refusedFor({ vector_index: "flat", adopt: { collection: "articles" } }, CHOICES);
 });
 
 test("A default never contradicts what was asked for: chunking is valid, or the field that was given is refused", () => {

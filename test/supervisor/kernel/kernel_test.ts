@@ -184,6 +184,25 @@ test("Cancelled ask settles at once, its work is aborted and its listener remove
   assert.equal(actor.measurements().counts, { ok: 0, failed: 0, rejected: 0, expired: 0, cancelled: 2, slow: 0 });
 });
 
+test("An asker's own deadline counts as the actor's, whichever of the two clocks is first", async () => {
+  const { actor: make, clock, outcomes } = actorBench();
+  const actor = make<null, string>({
+    start: () => null,
+    receive(state, _message, context) {
+      void context.pendingAsk;
+      return state;
+    },
+  });
+  const controller = new AbortController();
+  const answer = watch(actor.ask("go", { ...soon, signal: controller.signal }));
+  await clock.flush();
+  controller.abort(kennelError("deadline_exceeded"));
+  await clock.flush();
+  assert.is(answer.result, "deadline_exceeded");
+  assert.equal(outcomes, ["deadline_exceeded"]);
+  assert.is(actor.measurements().counts.expired, 1);
+});
+
 test("First of reply and fail counts", async () => {
   const { actor: make, clock } = actorBench();
   const returned: (boolean | undefined)[] = [];

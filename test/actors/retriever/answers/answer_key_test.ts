@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type AnswerKeyParts, answerKey } from "../../../../actors/retriever/answers/answer_key.ts";
-import { INCLUDES, MODES, type SearchRequest, STRATEGIES } from "../../../../actors/retriever/search.ts";
+import { type AnswerKeyParts, AnswerKeys, answerKey } from "../../../../actors/retriever/answers/answer_key.ts";
+import { DEFAULT_OPTIONS, INCLUDES, MODES, type SearchRequest, STRATEGIES } from "../../../../actors/retriever/search.ts";
+import { OPEN_SCOPE } from "../../../../transport/transport.ts";
+import { collectionRecord, searchRequest } from "../search_requests.ts";
 
 const test = suite("answer key");
 
@@ -26,12 +28,14 @@ const request = fc.record({
   query: fc.option(text),
   vector: fc.option(fc.float32Array({ maxLength: 3, noNaN: true })),
   strategy: fc.constantFrom(...STRATEGIES),
+  options: fc.constantFrom(DEFAULT_OPTIONS, { ...DEFAULT_OPTIONS, subQueries: 5 }),
   topK: fc.nat(),
   candidateK: fc.nat(),
   filter,
   fusion: fc.constant(null),
   groupBy: fc.constantFrom("document" as const, null),
   scoreThreshold: fc.option(number),
+  rerank: fc.boolean(),
   allowDegraded: fc.constant(null),
   minVersion: fc.constant(null),
   include: fc.subarray([...INCLUDES]),
@@ -45,6 +49,8 @@ const parts: fc.Arbitrary<AnswerKeyParts> = fc.record({
   version: fc.nat(),
   model: text,
   mode: fc.constantFrom(...MODES),
+  failed: fc.constant([]),
+  helpers: fc.constant(""),
   fusion,
   notBeforeMs: fc.option(fc.nat()),
   request,
@@ -58,6 +64,8 @@ const KEY_PARTS = {
   version: 1,
   model: 1,
   mode: 1,
+  failed: 0, // what concerns the request; below
+  helpers: 0, // where they have a part in the answer; below
   fusion: 1,
   notBeforeMs: 1,
   request: 0,
@@ -67,12 +75,14 @@ const REQUEST_PARTS = {
   query: 1,
   vector: 1,
   strategy: 1,
+  options: 1,
   topK: 1,
   candidateK: 1,
   filter: 1,
   fusion: 0, // the resolved one counts
   groupBy: 1,
   scoreThreshold: 1,
+  rerank: 1,
   allowDegraded: 0,
   minVersion: 0,
   include: 1,
@@ -127,6 +137,62 @@ test("The order in which parts of hits are asked for does not matter", () => {
       assert.is(answerKey(turned), answerKey(one));
     }),
   );
+});
+
+test("What is away, and who ranks or writes, is in the keys of questions that they have a part in, and in no other's", () => {
+  const record = collectionRecord({ name: "docs" });
+  const first = {
+    scope: OPEN_SCOPE,
+    record,
+    version: 1,
+    mode: "full" as const,
+    failed: [],
+    helpers: "one",
+    fusion: record.settings.fusion,
+    notBeforeMs: null,
+  };
+  const failed = [{ stage: "parents", reason: "unavailable", service: "document_store", breaker: "open" as const }];
+  const differs = (over: Partial<SearchRequest>, changed: Partial<typeof first> | { readonly failed: typeof failed }) => {
+    const keys = new AnswerKeys();
+    const asked = searchRequest(over);
+    return keys.of(asked, first) !== keys.of(asked, { ...first, ...changed });
+  };
+  assert.equal([differs({ strategy: "parent_document" }, { failed }), differs({ strategy: "hybrid" }, { failed })], [true, false]);
+  const helpers = "another";
+  assert.equal(
+    [{ rerank: true }, { strategy: "hyde" as const }, {}].map((over) => differs(over, { helpers })),
+    [true, true, false],
+  );
+});
+
+test("The key of a question that is asked again as the same object is made anew for whatever else has changed", () => {
+  const keys = new AnswerKeys();
+  const [asked] = fc.sample(request, { numRuns: 1, seed: 3 }) as [SearchRequest];
+  const record = collectionRecord({ name: "docs" });
+  const first = {
+    scope: OPEN_SCOPE,
+    record,
+    version: 1,
+    mode: "full" as const,
+    failed: [],
+    helpers: "",
+    fusion: record.settings.fusion,
+    notBeforeMs: null,
+  };
+  const key = keys.of(asked, first);
+  assert.is(keys.of(asked, { ...first }), key);
+  assert.is(keys.of(asked, { ...first, record: { ...record } }), key, "equal parts, equal key");
+  for (const changed of [
+    { scope: { tenant: "other", principals: null } },
+    { record: collectionRecord({ name: "docs", createdAtMs: record.createdAtMs + 1 }) },
+    { version: 2 },
+    { mode: "basic" as const },
+    { fusion: { type: "weighted" as const, alpha: 0.123 } },
+    { notBeforeMs: 5 },
+  ]) {
+    assert.is.not(keys.of(asked, { ...first, ...changed }), key, Object.keys(changed)[0]);
+    assert.is(keys.of(asked, first), key);
+  }
 });
 
 test.run();

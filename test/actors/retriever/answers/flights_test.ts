@@ -58,6 +58,20 @@ test("A flight goes on when the one who started it leaves, and stops when the la
   assert.is(flights.size, 0);
 });
 
+test("A flight that kept its last asker waiting past their deadline is told so; one that was left is cancelled", async () => {
+  for (const [reason, expected] of [
+    [kennelError("deadline_exceeded"), "deadline_exceeded"],
+    [undefined, "cancelled"],
+  ] as const) {
+    const flights = new Flights<string>(manualClock(), 100);
+    const { started, start } = computation();
+    const asker = new AbortController();
+    void watch(flights.join("q", 1_000, asker.signal, start));
+    asker.abort(reason);
+    assert.is(started[0]?.signal.reason.code, expected);
+  }
+});
+
 test("Someone with much more time does not join a flight that is in a hurry", () => {
   const flights = new Flights<string>(manualClock(), 100);
   const { started, start } = computation();

@@ -3,23 +3,20 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ByteCache } from "../../../../actors/retriever/index/byte_cache.ts";
 import { readyPassage } from "../../../../actors/retriever/index/passage.ts";
-import { StoreIndex } from "../../../../actors/retriever/index/store_index.ts";
+import { StoreIndex, type StoreIndexOptions } from "../../../../actors/retriever/index/store_index.ts";
+import type { StoredChunk } from "../../../../actors/vector_store/vector_store.ts";
+import { manualClock } from "../../../support/manual_clock.ts";
 import { HOSTILE_STRINGS } from "../../vector_store/chunk_rows.ts";
 import { FaultyStore, textRow } from "../faulty_store.ts";
 
 const test = suite("store index");
 const never = new AbortController().signal;
-const ALL = { limit: 10, filter: null, notBeforeMs: null };
+const ALL = { limit: 10, needed: null, filter: null, notBeforeMs: null };
+
+const PARTS = { name: { collection: "docs", version: 1 }, dimensions: 4, indexVersion: 1 };
 
 function openIndex(store: FaultyStore, maxPassageBytes = 100_000): StoreIndex {
-  return new StoreIndex({
-    name: { collection: "docs", version: 1 },
-    store,
-    lexical: store,
-    dimensions: 4,
-    indexVersion: 1,
-    maxPassageBytes,
-  });
+  return new StoreIndex({ ...PARTS, store, lexical: store, maxPassageBytes });
 }
 
 const textOf = (passage: { readonly bytes: Uint8Array } | null | undefined): string =>
@@ -35,6 +32,43 @@ test("StoreIndex fetches the passages it lacks and no others", async () => {
   assert.equal(both.map(textOf), ["cat dog", "cat"]);
   assert.is(store.count("fetchChunks"), 2);
   assert.ok(!(index.passages([a, b], never) instanceof Promise), "what is ready is there at once");
+});
+
+test("StoreIndex fetches no passage that came with the search", async () => {
+  const rows = new FaultyStore([textRow("a", "cat"), textRow("b", "dog")]);
+  let isFetching = false;
+  const store: StoreIndexOptions["store"] = {
+    searchVector: async (...call) => {
+      const found = await rows.searchVector(...call);
+      const chunks = await rows.fetchChunks(call[0], found.map(({ id }) => id), never); // biome-ignore format: one call
+      return found.map((candidate) => ({ ...candidate, chunk: chunks.find(({ id }) => id === candidate.id) as StoredChunk }));
+    },
+    fetchChunks: async () => {
+      isFetching = true;
+      return [];
+    },
+  };
+  const index = new StoreIndex({ ...PARTS, store, lexical: rows, maxPassageBytes: 100_000 });
+  const found = await index.searchVector(Float32Array.of(1, 1, 1, 1), { ...ALL, needed: 2 }, never);
+  assert.is(found.length, 2);
+  const passages = await index.passages(found, never);
+  assert.equal(passages.map(textOf).sort(), ["cat", "dog"]);
+  assert.not(isFetching);
+});
+
+test("StoreIndex keeps passages that others change for the time it is told, whatever the index version", async () => {
+  const store = new FaultyStore([textRow("a", "cat")]);
+  const clock = manualClock();
+  const index = new StoreIndex({ ...PARTS, store, lexical: store, maxPassageBytes: 100_000, passagesOfOthers: { maxAgeMs: 1_000, clock } });
+  await clock.advance(5_000);
+  const found = await index.searchText("cat", ALL, never);
+  const text = async () => textOf((await index.passages(found, never))[0]);
+  assert.is(await text(), "cat");
+  store.rows = [textRow("a", "cat dog")];
+  await clock.advance(999);
+  assert.is(await text(), "cat");
+  await clock.advance(1);
+  assert.is(await text(), "cat dog");
 });
 
 test("StoreIndex shows the text of the new index version after a refresh, though the old one was kept", async () => {

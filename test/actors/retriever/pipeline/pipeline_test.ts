@@ -40,6 +40,8 @@ function startPipeline(rows: readonly ChunkRow[] = ROWS, parents: Readonly<Recor
     clock,
     model,
     metrics,
+    reranker: null,
+    languageModel: null,
     documents: {
       async getParents(_collection, _version, ids) {
         parentStore.calls++;
@@ -50,6 +52,7 @@ function startPipeline(rows: readonly ChunkRow[] = ROWS, parents: Readonly<Recor
     },
     modes: { serviceOf: (role) => ({ service: `the ${role}`, breaker: "closed" }) },
     times: phaseTimes(clock, 60_000),
+    ageMs: () => 0,
     limits: PATIENT,
     collection: "docs",
     version: 1,
@@ -68,7 +71,15 @@ function startPipeline(rows: readonly ChunkRow[] = ROWS, parents: Readonly<Recor
     const mode = options.mode ?? FULL;
     const plan = planSearch(request, options.fusion ?? WEIGHTED, mode);
     const nowMs = clock.monotonicMs();
-    const search = { request, plan, mode: mode.mode, notBeforeMs: null, receivedMs: nowMs, isEmpty: options.isEmpty ?? false };
+    const search = {
+      request,
+      plan,
+      mode: mode.mode,
+      notBeforeMs: null,
+      receivedMs: nowMs,
+      isEmpty: options.isEmpty ?? false,
+      isShedding: false,
+    };
     return runPipeline(parts, index, search, nowMs + (options.timeoutMs ?? 10_000), options.signal ?? never);
   };
   return { clock, store, model, metrics, parts, parentStore, run };
@@ -211,6 +222,31 @@ test("A branch that hangs costs the query its usual time once the other one has 
   assert.is(store.calls.find(({ call }) => call === "searchVector")?.signal.aborted, true);
 });
 
+test("A branch that hangs leaves what follows the time that it is known to take", async () => {
+  const { run, store, clock, parts } = startPipeline();
+  for (let count = 0; count < 20; count++) parts.times.note("fetch", 200);
+  store.set("searchVector", { kind: "hang" });
+  const outcome = watch(run({}, { timeoutMs: 400 }));
+  await clock.advance(180);
+  assert.is(outcome.result, null);
+  await clock.advance(40);
+  const { answer } = outcome.result as PipelineAnswer;
+  assert.equal(idsOf(answer), ["a#0", "b#0", "d#0"]);
+});
+
+test("A branch that has nothing to search by neither hurries the other one nor answers in its place", async () => {
+  const { run, store, clock } = startPipeline([...ROWS, textRow("e", "zebra")]);
+  const found = Promise.withResolvers<void>();
+  store.set("searchText", { kind: "wait", until: found.promise });
+  const outcome = watch(run({ query: "zebra" }));
+  await clock.advance(PATIENT.minStragglerMs * 2);
+  found.resolve();
+  await clock.flush();
+  assert.equal(idsOf((outcome.result as PipelineAnswer).answer), ["e#0"]);
+  store.set("searchText", { kind: "fail", code: "unavailable" });
+  assert.is((await failure(run({ query: "zebra" }))).code, "unavailable", "an outage is no empty list");
+});
+
 test("When every branch hangs the query ends with its share of the deadline", async () => {
   const { run, store, model, clock } = startPipeline();
   store.set("searchText", { kind: "hang" });
@@ -240,6 +276,29 @@ test("A threshold set for one kind of score is never applied to another", async 
   const { answer } = await run({ scoreThreshold: 0.5 });
   assert.is(hitsOf(answer)[0]?.score_type, "bm25");
   assert.is(hitsOf(answer).length, 3, "BM25 scores of one or two words are all below a half");
+});
+
+test("A score taken from an answer and given as threshold brings that hit again, whatever was rounded off it", async () => {
+  const rows = Array.from({ length: 12 }, (_, at) =>
+    textRow(`r${at}`, `cat${" dog".repeat(at % 5)}${" bird".repeat(at % 7)}${" fish".repeat(at % 3)}`),
+  );
+  const { run } = startPipeline(rows);
+  for (const [strategy, fusion] of [
+    ["vector", WEIGHTED],
+    ["bm25", WEIGHTED],
+    ["hybrid", WEIGHTED],
+    ["hybrid", { type: "rrf", k: 60, weights: { vector: 1, bm25: 1 } }],
+  ] as const) {
+    const all = hitsOf((await run({ strategy, query: "cat bird" }, { fusion })).answer);
+    for (const { score } of all) {
+      const cut = hitsOf((await run({ strategy, query: "cat bird", scoreThreshold: score }, { fusion })).answer);
+      assert.equal(
+        cut.map(({ id }) => id),
+        all.filter((hit) => hit.score >= score).map(({ id }) => id),
+        `${strategy} ${fusion.type} ${score}`,
+      );
+    }
+  }
 });
 
 test("A query of words that the model does not know is answered by the words alone, and nothing is degraded", async () => {
@@ -350,6 +409,7 @@ test("explain tells what was planned, what each branch brought up and how it was
       threshold_applied: null,
       bounds: { vector: { min: 0, max: 1 }, bm25: { min: 1, max: 2 } },
     },
+    planner: { remaining_ms: 10_000, learned: {}, optional: {} },
   });
 });
 

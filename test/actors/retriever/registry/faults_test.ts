@@ -36,7 +36,7 @@ test("A broken driver fails its own callers and, by and by, opens its retriever'
   }));
 
 test("A store that hangs for one collection lets its queries go at their deadline and holds nothing of another's", () =>
-  withRegistry({}, async ({ search, put, store, clock }) => {
+  withRegistry({}, async ({ search, put, store, clock, retrievers }) => {
     put("hanging");
     await search({ query: "bird" });
     await search({ collection: "hanging", query: "bird" });
@@ -48,12 +48,12 @@ test("A store that hangs for one collection lets its queries go at their deadlin
     assert.equal(idsOf(await search()).length, 3);
     await clock.advance(1_000);
     assert.ok(
-      stuck.every((one) => ["deadline_exceeded", "unavailable"].includes(outcome(one))),
+      stuck.every((one) => outcome(one) === "deadline_exceeded"),
       stuck.map(outcome).join(),
     );
+    assert.equal(new Set(retrievers().map(({ state }) => state)), new Set(["ready"]), "the retriever is not at fault");
     store.set("searchText", null, "hanging");
     store.set("searchVector", null, "hanging");
-    await clock.advance(OPTIONS.retrieverLimits.maxBackoffMs + 1_000);
     assert.equal(idsOf(await search({ collection: "hanging" })).length, 3);
   }));
 
@@ -69,6 +69,19 @@ test("A service's outage opens no retriever's breaker: the first query after it 
     store.set("searchText", null);
     store.set("searchVector", null);
     assert.equal(idsOf(await search()).length, 3);
+  }));
+
+test("Where nothing is left, callers are told at once as often as they ask, and no retriever is blamed", () =>
+  withRegistry({}, async ({ search, fail, retrievers }) => {
+    await search({ query: "bird" });
+    fail("lexical_index", "embedding");
+    for (let i = 0; i < 20; i++) {
+      const error = await search({ query: `cat ${i}` }).catch((thrown) => thrown);
+      assert.equal([error.code, /embedding \(embed\)/.test(error.message)], ["unavailable", true]);
+    }
+    assert.equal([retrievers()[0]?.state, retrievers()[0]?.breaker], ["ready", "closed"]);
+    fail();
+    assert.is(idsOf(await search({ query: "cat 1" })).length, 3);
   }));
 
 test("A hot collection's full mailbox refuses its own callers only", () =>

@@ -1,11 +1,15 @@
 import { decideMode, degradationsOf, type FailedService } from "../../../../actors/coordinator/mode.ts";
 import type { Modes, Role } from "../../../../actors/coordinator/modes.ts";
 import type { CollectionRecord, CollectionSettings } from "../../../../actors/document_store/document_store.ts";
+import type { SharedAnswers } from "../../../../actors/retriever/answers/shared_answers.ts";
 import type { RegistryOptions, ResidentParts } from "../../../../actors/retriever/registry/options.ts";
+import type { PopularByCollection, PopularQueryStore } from "../../../../actors/retriever/registry/popular_queries.ts";
+import { PopularQueries } from "../../../../actors/retriever/registry/popular_queries.ts";
 import { RetrieverRegistry } from "../../../../actors/retriever/registry/registry.ts";
 import type { EncodedAnswer, SearchRequest } from "../../../../actors/retriever/search.ts";
 import type { ChunkRow } from "../../../../actors/vector_store/vector_store.ts";
 import { kennelError } from "../../../../runtime/errors.ts";
+import type { HedgeBudget } from "../../../../runtime/hedge.ts";
 import { seededRandom } from "../../../../runtime/random.ts";
 import { createLogger } from "../../../../telemetry/logs.ts";
 import { OPEN_SCOPE, type Scope } from "../../../../transport/transport.ts";
@@ -29,16 +33,38 @@ export const OPTIONS: RegistryOptions = {
   maxParentBytes: 100_000,
   phaseMemoryMs: 60_000,
   pipeline: PATIENT,
+  shedding: { maxMissRatio: 0.1, minCalls: 20, holdMs: 2_000 },
   uses: { maxCollections: 10, flushIntervalMs: 1_000, flushLimitMs: 500 },
   retrieverLimits: testLimits({ maxInFlight: 32, mailboxCapacity: 100, slowCallMs: 60_000 }),
 };
 
 export const ROWS: readonly ChunkRow[] = [textRow("a", "cat cat"), textRow("b", "cat dog"), textRow("c", "bird")];
 
+/** What is asked most, kept as a file would keep it. */
+export class PopularMemory implements PopularQueryStore {
+  kept: PopularByCollection = new Map();
+  async read() {
+    return this.kept;
+  }
+  async write(queries: PopularByCollection) {
+    this.kept = queries;
+  }
+  async clear() {
+    this.kept = new Map();
+  }
+}
+
 /** A registry over real supervised actors, a store with faults, and a clock that is moved by hand. */
 export function startRegistry(
   over: Partial<RegistryOptions> = {},
-  given: { readonly store?: SearchStore; readonly resident?: ResidentParts } = {},
+  given: {
+    readonly store?: SearchStore;
+    readonly resident?: ResidentParts;
+    readonly popular?: PopularQueryStore;
+    /** Of searches. */
+    readonly hedges?: HedgeBudget;
+    readonly shared?: Pick<SharedAnswers, "find" | "keep">;
+  } = {},
 ) {
   const { supervisor, clock } = startSupervisor();
   const store = new FaultyStore(ROWS);
@@ -48,19 +74,21 @@ export function startRegistry(
   const collections = new Map<string, CollectionRecord>();
   const aliases = new Map<string, string>();
   const recent: string[] = [];
+  const parentStore = { calls: 0, fault: null as "fail" | "hang" | null, texts: {} as Record<string, string> };
   const modes: Modes = {
-    read(residency) {
+    read(residency, hasVector) {
+      const away = new Map([...failed].filter(([role]) => !hasVector || role !== "embedding"));
       const needs = { residency, hasCachedAnswers: true };
       const isResident = residency === "resident";
       return {
-        mode: decideMode(failed, needs),
-        canEmbed: !failed.has("embedding"),
-        canSearchVectors: isResident || !failed.has("vector_store"),
-        canSearchText: isResident || !failed.has("lexical_index"),
-        degradations: degradationsOf(failed, needs),
+        mode: decideMode(away, needs),
+        canEmbed: !away.has("embedding"),
+        canSearchVectors: isResident || !away.has("vector_store"),
+        canSearchText: isResident || !away.has("lexical_index"),
+        degradations: degradationsOf(away, needs),
       };
     },
-    serviceOf: (role) => ({ service: role, breaker: "closed" }),
+    serviceOf: (role) => ({ service: role, breaker: failed.get(role)?.breaker ?? "closed" }),
   };
   const searched = given.store ?? store;
   const registry = new RetrieverRegistry(
@@ -79,12 +107,35 @@ export function startRegistry(
       pinned: () => [...collections.values()].filter(({ settings }) => settings.pinned).map(({ name }) => name),
       vectorStore: searched,
       lexicalIndex: searched,
+      reranker: null,
+      languageModel: null,
+      sharedAnswers: given.shared ?? null,
       models(name) {
         if (name !== model.name) throw kennelError("unavailable", { message: `There is no model "${name}"` });
         return model;
       },
-      documents: { getParents: async () => [], noteUse: async () => {}, recentlyUsed: async () => recent },
+      documents: {
+        async getParents(_collection, _version, ids) {
+          parentStore.calls++;
+          if (parentStore.fault === "fail") throw kennelError("unavailable");
+          if (parentStore.fault === "hang") return new Promise(() => {});
+          return ids.flatMap((id) => (parentStore.texts[id] === undefined ? [] : [{ id, text: parentStore.texts[id] }]));
+        },
+        noteUse: async () => {},
+        recentlyUsed: async () => recent,
+      },
       modes,
+      hedging: {
+        searches: given.hedges === undefined ? null : { clock, budget: given.hedges, minDelayMs: 10, halfLifeMs: 15_000 },
+        parents: null,
+      },
+      bulkheads: { embedding: null, reranker: null },
+      popular: new PopularQueries(
+        clock,
+        given.popular ?? new PopularMemory(),
+        { maxQueries: 2, maxCollections: 3, saveIntervalMs: 60_000 },
+        () => {},
+      ),
       resident: given.resident ?? null,
     },
     { ...OPTIONS, ...over },
@@ -109,13 +160,16 @@ export function startRegistry(
     answer.then(timer.cancel, timer.cancel);
     return answer;
   };
+  /** What the transport asks before it makes a search. */
+  const ready = (request: Partial<SearchRequest> = {}, scope: Scope = OPEN_SCOPE) =>
+    registry.ready(searchRequest(request), { requestId: "r", timeoutMs: 10_000, traceparent: null, scope });
   /** A store's outage as the coordinator would publish it. */
   const fail = (...roles: Role[]) => {
     failed.clear();
     for (const role of roles) failed.set(role, { service: role, breaker: "open" });
   };
   /** What ingest does when it has written: the rows, then the record, then the word. */
-  const write = async (name: string, rows: readonly ChunkRow[]) => {
+  const write = async (name: string, rows: readonly ChunkRow[], parents: ReadonlyMap<string, string> | null = null) => {
     const before = store.rows;
     store.rows = rows;
     const record = collections.get(name);
@@ -123,7 +177,7 @@ export function startRegistry(
     const changed = rows.filter((row) => !before.includes(row));
     const documentIds = [...new Set([...before.filter((row) => !rows.includes(row)), ...changed].map(({ documentId }) => documentId))];
     const whole = rows.filter(({ documentId }) => documentIds.includes(documentId));
-    await registry.written({ collection: name, version: record.version }, documentIds, whole);
+    await registry.written({ collection: name, version: record.version }, { documentIds, rows: whole, parents });
     const indexVersion = record.indexVersion + 1;
     collections.set(name, { ...record, indexVersion });
     await registry.refresh(name, indexVersion);
@@ -149,8 +203,10 @@ export function startRegistry(
     collections,
     aliases,
     recent,
+    parentStore,
     put,
     search,
+    ready,
     fail,
     write,
     retrievers,

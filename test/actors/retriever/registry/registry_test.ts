@@ -74,6 +74,44 @@ test("The same question again is answered from the cache, quickly and without th
     assert.equal(Object.keys(second.rest.timings_ms), ["total"]);
   }));
 
+test("What the cache holds is ready without a search, counted as one, and no miss when it is not there", () =>
+  withRegistry({}, async ({ search, ready, store, metrics, registry, clock }) => {
+    assert.is(ready(), null);
+    assert.is(registry.status().answers.misses, 0);
+    const first = await search();
+    const calls = store.calls.length;
+    await clock.advance(2);
+    const second = ready();
+    assert.is(second?.hits, first.hits, "the same bytes, not a copy");
+    assert.equal(
+      [second?.rest.cache, Object.keys(second?.rest.timings_ms ?? {}), second?.rest.degradations, second?.rest.mode],
+      ["hit", ["total"], [], "full"],
+    );
+    assert.is(store.calls.length, calls);
+    assert.equal([metrics.counts.get("answered miss"), metrics.counts.get("answered hit")], [1, 1]);
+    assert.equal([registry.status().answers.hits, registry.status().answers.misses], [1, 1]);
+  }));
+
+test("Nothing is ready that a search would not answer from the cache", () =>
+  withRegistry({}, async ({ search, ready, write, fail, registry }) => {
+    await search();
+    assert.is.not(ready(), null);
+    assert.is(ready({ useCache: false }), null);
+    assert.is(ready({ minVersion: 1 }), null, "a version may have to be waited for");
+    assert.is(ready({ collection: "nothing" }), null);
+    assert.is(ready({ query: "dog" }), null);
+    assert.is(ready({}, { tenant: "another", principals: null }), null);
+    fail("embedding");
+    assert.is(ready(), null, "what is degraded is for the plan to say");
+    fail();
+    await write("docs", [...ROWS, textRow("new", "cat cat cat")]);
+    assert.is(ready(), null, "there is a newer index version");
+    await search();
+    assert.is(ready()?.rest.index_version, 2);
+    await registry.drain();
+    assert.is(ready(), null);
+  }));
+
 test("use_cache false neither reads nor writes the cache", () =>
   withRegistry({}, async ({ search }) => {
     assert.is(cacheOf(await search({ useCache: false })), "off");
@@ -248,6 +286,20 @@ test("No more collections are active than may be: the least recently used makes 
     assert.is(registry.status().active, 2);
   }));
 
+test("A query whose collection is put out between being found and being asked opens it again, and is answered", () =>
+  withRegistry({ maxActive: 1 }, async ({ search, put, clock, metrics }) => {
+    put("other");
+    const answers = Promise.all(["docs", "other"].map((collection, at) => search({ collection, query: `cat ${at}` })));
+    let hasEnded = false;
+    const end = () => {
+      hasEnded = true;
+    };
+    answers.then(end, end);
+    for (let steps = 0; steps < 100 && !hasEnded; steps++) await clock.advance(10);
+    for (const answer of await answers) assert.ok(idsOf(answer).length > 0);
+    assert.ok((metrics.counts.get("passivated count") ?? 0) > 0);
+  }));
+
 test("Retrievers leave when their memory is more than all may have", () =>
   withRegistry({ passivation: { idleMs: 600_000, maxBytes: 1_500 } }, async ({ search, put, clock, retrievers, metrics }) => {
     for (const name of ["one", "two"]) {
@@ -346,6 +398,21 @@ test("A node that drains takes no new query", () =>
     await search();
     await registry.drain();
     assert.is((await search().catch((thrown) => thrown)).code, "draining");
+  }));
+
+test("An answer that lacked a service which no mode tells of is not given once the service is back", () =>
+  withRegistry({}, async ({ search, ready, fail, parentStore }) => {
+    const asked = { query: "cat", strategy: "parent_document" } as const;
+    fail("document_store");
+    parentStore.fault = "fail";
+    const lacking = await search(asked);
+    assert.equal([lacking.rest.mode, lacking.rest.degradations.map(({ stage }) => stage)], ["full", ["parents"]]);
+    assert.is((await search(asked)).rest.cache, "hit", "while it is away the answer is kept");
+    fail();
+    parentStore.fault = null;
+    assert.is(ready(asked), null);
+    const whole = await search({ ...asked, allowDegraded: false });
+    assert.equal([whole.rest.cache, whole.rest.degradations], ["miss", []]);
   }));
 
 test.run();

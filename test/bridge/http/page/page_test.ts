@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { MODES, STRATEGIES } from "../../../../actors/retriever/search.ts";
+import { ENSEMBLE_PARTS, MODES } from "../../../../actors/retriever/search.ts";
 import { STRATEGIES as OFFERED } from "../../../../bridge/http/page/browser/address.js";
 import { MODE_MEANINGS } from "../../../../bridge/http/page/browser/answer.js";
 import { BROWSER_FILES, openPage } from "../../../../bridge/http/page/page.ts";
@@ -82,9 +82,9 @@ test("A page file's tag changes with its content only", async () => {
 });
 
 test("The page offers every strategy and explains every mode the server has", () => {
-  assert.equal([...OFFERED].sort(), [...STRATEGIES].sort());
+  assert.equal([...OFFERED].sort(), [...ENSEMBLE_PARTS].sort());
   assert.equal(Object.keys(MODE_MEANINGS).sort(), [...MODES].sort());
-  for (const strategy of STRATEGIES) assert.match(text("/"), `<option value="${strategy}">`);
+  for (const strategy of ENSEMBLE_PARTS) assert.match(text("/"), `<option value="${strategy}">`);
 });
 
 test.run();

@@ -55,7 +55,7 @@ export function child(path: string, kind: string, changes: Partial<StatusNode> =
 }
 
 export function status(children: readonly StatusNode[], changes: Partial<StatusAnswer> = {}): StatusAnswer {
-  return { node: "kennel-1", version: "0.1.0", mode: "full", uptime_s: 3725, children, events: [], ...changes };
+  return { node: "kennel-1", version: "0.1.0", mode: "full", nats: null, uptime_s: 3725, cluster: null, children, events: [], ...changes };
 }
 
 export const quietTree: readonly StatusNode[] = [

@@ -5,6 +5,7 @@ import { facts } from "../../../../bridge/http/page/browser/actor_details.js";
 import { phaseRows } from "../../../../bridge/http/page/browser/answer.js";
 import { createApi, readFailure, toFailure } from "../../../../bridge/http/page/browser/api.js";
 import { pickCollection } from "../../../../bridge/http/page/browser/ask.js";
+import { clusterSummary } from "../../../../bridge/http/page/browser/cluster_view.js";
 import { formatMs, formatScore, formatSpan, formatValue, safeLink } from "../../../../bridge/http/page/browser/format.js";
 import { highlightParts } from "../../../../bridge/http/page/browser/highlight.js";
 import { createLatencyHistory, createModeHistory } from "../../../../bridge/http/page/browser/history.js";
@@ -27,6 +28,21 @@ test("A link is followed over HTTP only", () => {
   ]) {
     assert.is(safeLink(url), null, url);
   }
+});
+
+test("A cluster is told of by who lives, who leads, and what is wrong with this node in it", () => {
+  const node = { node: "a", state: "alive", since_s: 1, heard_s: 0, lag_ms: 1, in_flight: 0, queue: 0, capacity: 64, collections: 1 };
+  const cluster = {
+    connection: "connected",
+    is_name_taken: false,
+    leader: "a",
+    nodes: [node, { ...node, state: "dead" }],
+    collections: [],
+    pending_moves: 0,
+  };
+  assert.is(clusterSummary(cluster), "1 of 2 nodes alive · a leads");
+  const troubled = clusterSummary({ ...cluster, connection: "isolated", is_name_taken: true, leader: null, pending_moves: 2 });
+  for (const part of ["nobody leads", "isolated", "name is taken", "2 moves under way"]) assert.match(troubled, part);
 });
 
 test("Highlighting changes nothing of a passage's text", () => {

@@ -1,17 +1,28 @@
+import { MemoryIndex, type SearchMeans } from "../../../../../actors/retriever/index/memory_index.ts";
 import { type Analyzer, loadAnalyzer } from "../../../../../actors/retriever/index/resident/analyzer.ts";
 import { assembleImage } from "../../../../../actors/retriever/index/resident/assemble.ts";
 import type { RowHits } from "../../../../../actors/retriever/index/resident/hits.ts";
 import type { IndexImage } from "../../../../../actors/retriever/index/resident/image.ts";
 import { loadKernels } from "../../../../../actors/retriever/index/resident/kernels.ts";
+import { type ParentTexts, ParentWriter } from "../../../../../actors/retriever/index/resident/parent_texts.ts";
 import { prepareRow } from "../../../../../actors/retriever/index/resident/prepared_row.ts";
 import { type MergeInput, ResidentIndex } from "../../../../../actors/retriever/index/resident/resident_index.ts";
+import { ScanThreads } from "../../../../../actors/retriever/index/resident/scan_threads.ts";
+import { Turns } from "../../../../../actors/retriever/index/turns.ts";
 import { type Attributes, type Filter, matches } from "../../../../../actors/vector_store/filter.ts";
 import type { ChunkRow, SearchOptions } from "../../../../../actors/vector_store/vector_store.ts";
+import { systemClock } from "../../../../../runtime/clock.ts";
 
 const kernels = await loadKernels();
+const clock = systemClock();
+const means: SearchMeans = {
+  turns: new Turns({ maxTurnMs: 1_000, maxWaiting: 1_000, clock }),
+  // It starts no thread before the first scan, and no index here is large enough for one.
+  scans: new ScanThreads({ threads: 1, fromRows: Number.POSITIVE_INFINITY, maxWaiting: 1, timeoutMs: 60_000, clock }),
+};
 export const analyzer = await loadAnalyzer("english");
 
-export const ALL: SearchOptions = { limit: 100, filter: null, notBeforeMs: null };
+export const ALL: SearchOptions = { limit: 100, needed: null, filter: null, notBeforeMs: null };
 
 export interface RowFields {
   readonly id: string;
@@ -45,11 +56,14 @@ export interface RigOptions {
   readonly bitsFromRows?: number;
   readonly mergeFromRows?: number;
   readonly analyzer?: Analyzer;
+  /** @default they could not be asked for */
+  readonly parents?: ParentTexts;
 }
 
 export function imageOf(rows: readonly ChunkRow[], options: RigOptions = {}): IndexImage {
   const { dimensions = 4, bitsFromRows = 20_000, analyzer: own = analyzer } = options;
-  const prepared = rows.map((row) => prepareRow(row, own, dimensions));
+  const writer = new ParentWriter(options.parents ?? null);
+  const prepared = rows.map((row) => prepareRow(row, own, dimensions, writer));
   return assembleImage(null, prepared, { indexVersion: 1, language: own.language, dimensions, bitsFromRows });
 }
 
@@ -60,6 +74,11 @@ export function indexOf(rows: readonly ChunkRow[], options: RigOptions = {}): Re
 export function openImage(image: IndexImage, options: RigOptions = {}): ResidentIndex {
   const { bitsFromRows = 20_000, mergeFromRows = 1_000, analyzer: own = analyzer } = options;
   return new ResidentIndex(image, { kernels, analyzer: own, bitsFromRows, mergeFromRows });
+}
+
+/** As the pipeline sees it: searches of one turn, and no threads. */
+export function inMemory(index: ResidentIndex): MemoryIndex {
+  return new MemoryIndex(index, means);
 }
 
 export function idsOf(index: ResidentIndex, { rows }: RowHits): string[] {

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { BuildPage } from "../../../../../actors/retriever/index/resident/index_tasks.ts";
 import { IndexWorkshop } from "../../../../../actors/retriever/index/resident/index_workshop.ts";
-import type { ChunkRow } from "../../../../../actors/vector_store/vector_store.ts";
 import { systemClock } from "../../../../../runtime/clock.ts";
 import { ALL, idsOf, indexOf, openImage, rowOf } from "./index_rig.ts";
 
@@ -14,13 +14,14 @@ const OPTIONS = { indexVersion: 3, language: "english", dimensions: 4, bitsFromR
 const workshop = new IndexWorkshop({ maxQueue: 16, taskTimeoutMs: 60_000, maxRows: 100, clock: systemClock() });
 test.after(() => workshop.close());
 
-async function* pages(...sizes: readonly number[]): AsyncIterable<readonly ChunkRow[]> {
+async function* pages(...sizes: readonly number[]): AsyncIterable<BuildPage> {
   let next = 0;
   for (const size of sizes) {
-    yield Array.from({ length: size }, () => {
+    const rows = Array.from({ length: size }, () => {
       const id = `d${next++}#0`;
       return rowOf({ id, text: `radio word${next}` });
     });
+    yield { rows, parents: new Map(rows.map(({ parentId, text }) => [parentId ?? "", `All about ${text}`])) };
   }
 }
 
@@ -28,7 +29,10 @@ test("IndexWorkshop builds an index of every row of every page", async () => {
   const index = openImage(await workshop.build(pages(3, 0, 4), OPTIONS, never));
   assert.is(index.indexVersion, 3);
   assert.is(index.liveRows, 7);
-  assert.equal(idsOf(index, index.searchText("word5", ALL)), ["d4#0"]);
+  const found = index.searchText("word5", ALL);
+  assert.equal(idsOf(index, found), ["d4#0"]);
+  const parent = index.parentText(found.rows[0] ?? 0);
+  assert.is(parent instanceof Uint8Array ? new TextDecoder().decode(parent.slice()) : parent, ',"text":"All about radio word5"');
 });
 
 test("IndexWorkshop keeps builds apart that run at the same time", async () => {

@@ -101,7 +101,7 @@ function fuse(own: ResidentIndex, text: RowHits, vector: RowHits): string[] {
     { hits: text, weight: 0.7 },
     { hits: vector, weight: 0.3 },
   ];
-  return idsOf(own, { rows: own.fuse(lists, 10).rows, scores: new Float64Array(0) });
+  return own.fuse(lists, { type: "weighted" }, 10).best.map(({ row }) => own.names(row).id);
 }
 
 /** The part of the reference's 100 that is found. */

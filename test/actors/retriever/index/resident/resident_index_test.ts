@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { MemoryArena } from "../../../../../actors/retriever/index/resident/memory.ts";
+import { allocateMemory, MemoryArena } from "../../../../../actors/retriever/index/resident/memory.ts";
 import type { ResidentIndex } from "../../../../../actors/retriever/index/resident/resident_index.ts";
 import type { Filter } from "../../../../../actors/vector_store/filter.ts";
 import type { ChunkRow } from "../../../../../actors/vector_store/vector_store.ts";
@@ -83,6 +83,37 @@ test("ResidentIndex keeps writes and deletes that come while a merge is under wa
   assert.equal(idsOf(index, index.searchText("valve", ALL)), ["b#0"]);
   assert.is(index.indexVersion, 5);
   assert.is(index.liveRows, 3);
+});
+
+test("ResidentIndex is searched and written between the steps in which a merge is taken in, and loses none of it", () => {
+  const text = (id: string) => rowOf({ id: `${id}#0`, text: "radio" });
+  const index = indexOf([text("a"), text("b")]);
+  index.replaceDocuments(["c"], [text("c")], 2);
+  const image = mergedImage(index.beginMerge());
+  for (const id of ["d", "e", "f"]) index.replaceDocuments([id], [text(id)], 3);
+  const found = () => idsOf(index, index.searchText("radio", ALL)).map((id) => id.slice(0, 1));
+  let steps = 0;
+  for (const _ of index.completing(image, 2)) {
+    if (++steps === 1) index.replaceDocuments(["a"], [], 4);
+    if (steps === 2) index.replaceDocuments(["d"], [], 5);
+    assert.not(found().includes("a"));
+    assert.is(index.isMerging, true);
+  }
+  assert.ok(steps >= 3);
+  assert.equal([found(), index.isMerging, index.indexVersion], [["b", "c", "e", "f"], false, 5]);
+  mergeNow(index);
+  assert.equal(found(), ["b", "c", "e", "f"]);
+});
+
+test("ResidentIndex stays with the old base when a merge that is being taken in is given up", () => {
+  const index = indexOf([rowOf({ id: "a#0", text: "radio" })]);
+  index.replaceDocuments(["b"], [rowOf({ id: "b#0", text: "radio" })], 2);
+  const image = mergedImage(index.beginMerge());
+  for (const id of ["c", "d"]) index.replaceDocuments([id], [rowOf({ id: `${id}#0`, text: "radio" })], 3);
+  for (const _ of index.completing(image, 1)) break;
+  assert.equal([index.isMerging, index.unmergedRows, index.liveRows], [false, 3, 4]);
+  mergeNow(index);
+  assert.equal([index.unmergedRows, index.liveRows], [0, 4]);
 });
 
 test("ResidentIndex goes on as it was when a merge is abandoned", () => {
@@ -241,6 +272,19 @@ test("ResidentIndex refuses a write with storage_full when its memory can't grow
   assert.equal([index.indexVersion, index.liveRows], [1, 1]);
 });
 
+test("Memory beyond what the runtime gives is refused with storage_full, and a message that says how much", () => {
+  const beyond = 5 * 1_024 ** 3; // no 32-bit memory holds it
+  assert.is(
+    codeOf(() => allocateMemory(beyond)),
+    "storage_full",
+  );
+  try {
+    allocateMemory(beyond);
+  } catch (error) {
+    assert.match((error as Error).message, new RegExp(`${beyond} bytes were refused`));
+  }
+});
+
 test("MemoryArena hands out zeroed regions that do not overlap and keeps old views true while it grows", () => {
   const arena = new MemoryArena(new WebAssembly.Memory({ initial: 1, maximum: 8, shared: true }), 10);
   const first = arena.reserve(100);
@@ -362,7 +406,7 @@ test("ResidentIndex holds exactly what was written, through any order of writes,
         const rows = [...model.values()].flat();
         assert.is(index.liveRows, rows.length);
         assert.is(index.indexVersion, version);
-        const options = { limit: 5, filter, notBeforeMs: 1_020 };
+        const options = { limit: 5, needed: null, filter, notBeforeMs: 1_020 };
         const byVector = scored(index, index.searchVector(QUERY, options));
         assertClose(byVector, exactVectorSearch(rows, QUERY, options), () => COSINE_TOLERANCE, options.limit);
         if (pending !== null) index.abandonMerge();

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { ResidentIndex } from "../../../../../actors/retriever/index/resident/resident_index.ts";
 import { decodeSnapshot, encodeSnapshot, loadSnapshot, saveSnapshot } from "../../../../../actors/retriever/index/resident/snapshot.ts";
 import { ALL, idsOf, imageOf, openImage, rowOf } from "./index_rig.ts";
 
@@ -19,7 +20,7 @@ const image = imageOf(
       attributes: { lang: at % 2 === 0 ? "en" : "d\ud800", n: at, even: at % 2 === 0 },
     }),
   ),
-  { bitsFromRows: 0 },
+  { bitsFromRows: 0, parents: new Map([["d5/parent", "all of \u{1f4fb}"]]) },
 );
 const file = Buffer.concat(encodeSnapshot(image).map((part) => part.slice()));
 
@@ -36,6 +37,8 @@ test("A snapshot comes back as the index it was made of", () => {
   }
   assert.equal(after.names(5), before.names(5));
   assert.equal(after.passage(5).bytes.slice(), before.passage(5).bytes.slice());
+  for (const row of [5, 6, 7]) assert.equal(parentOf(after, row), parentOf(before, row));
+  assert.ok(Array.from({ length: 60 }, (_, row) => parentOf(after, row)).includes(',"text":"all of \u{1f4fb}"'));
   assert.equal(idsOf(after, after.searchText("number7", ALL)), ["d7#0"]);
 });
 
@@ -62,9 +65,11 @@ test("A snapshot that is cut short anywhere, or longer than it says, is refused"
 });
 
 test("A snapshot of another format, index version, language or number of dimensions is refused, with the reason", () => {
-  const later = Buffer.from(file);
-  later.writeUInt32LE(2, 4);
-  assert.match(reason(decodeSnapshot(later, EXPECTED)), /format version 2/);
+  for (const version of [1, 2, 4]) {
+    const other = Buffer.from(file);
+    other.writeUInt32LE(version, 4);
+    assert.match(reason(decodeSnapshot(other, EXPECTED)), new RegExp(`format version ${version}`));
+  }
   assert.match(reason(decodeSnapshot(file, { ...EXPECTED, indexVersion: 2 })), /indexVersion is 1, the collection's is 2/);
   assert.match(reason(decodeSnapshot(file, { ...EXPECTED, language: "german" })), /language is english/);
   assert.match(reason(decodeSnapshot(file, { ...EXPECTED, dimensions: 8 })), /dimensions is 4/);
@@ -85,6 +90,11 @@ test("saveSnapshot leaves one whole file, loadSnapshot reads it, and tells a mis
     await rm(folder, { recursive: true });
   }
 });
+
+function parentOf(index: ResidentIndex, row: number): string {
+  const text = index.parentText(row);
+  return text instanceof Uint8Array ? new TextDecoder().decode(text.slice()) : text;
+}
 
 function reason(outcome: ReturnType<typeof decodeSnapshot>): string {
   return outcome.kind === "refused" ? outcome.reason : outcome.kind;

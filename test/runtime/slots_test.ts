@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Slots } from "../../../actors/retriever/slots.ts";
-import { watch } from "../../support/supervision.ts";
+import { Slots } from "../../runtime/slots.ts";
+import { watch } from "../support/supervision.ts";
 
 const test = suite("slots");
 const never = new AbortController().signal;
@@ -42,6 +42,24 @@ test("A full line refuses at once", async () => {
   const refused = watch(slots.take(never));
   await settle();
   assert.is(refused.result, "overloaded");
+});
+
+test("More places let the next ones in at once, fewer take none from those who are in", async () => {
+  const slots = new Slots(1, 10);
+  const first = await slots.take(never);
+  const second = watch(slots.take(never));
+  const third = watch(slots.take(never));
+  slots.resize(2);
+  await settle();
+  assert.type(second.result, "function");
+  assert.equal([third.result, slots.taken, slots.waiting], [null, 2, 1]);
+  slots.resize(1);
+  first();
+  await settle();
+  assert.equal([third.result, slots.taken], [null, 1], "there is one more than there may be no longer");
+  (second.result as unknown as () => void)();
+  await settle();
+  assert.type(third.result, "function");
 });
 
 test.run();

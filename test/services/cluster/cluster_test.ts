@@ -1,0 +1,188 @@
+/** Three real processes on three NATS servers, with a store for vectors and one for documents that they share. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { until } from "../nats/nats_rig.ts";
+import { type ClusterStatus, Load, Nodes, type SharedServers, startSharedServers } from "./cluster_rig.ts";
+
+const NAMES = ["a", "b", "c"];
+const CLIENTS = 3;
+
+let servers: SharedServers | undefined;
+let nodes: Nodes;
+const test = suite("cluster");
+
+const sharedNats = () => servers?.nats ?? [];
+const statesOf = ({ nodes: members }: ClusterStatus) => Object.fromEntries(members.map(({ node, state }) => [node, state]));
+const allAlive = async () => {
+  for (const name of nodes.names) {
+    const states = statesOf(await nodes.cluster(name));
+    if (!NAMES.every((node) => states[node] === "alive")) return false;
+  }
+  return true;
+};
+
+/** A node that holds the collection and is to hold it. */
+async function ownerOfDocs(): Promise<string> {
+  let owner: string | undefined;
+  await until("a node holds the collection", async () => {
+    const [place] = (await nodes.cluster("a")).collections;
+    owner = place?.owners.find((node) => place.nodes.includes(node));
+    return owner !== undefined;
+  });
+  return owner as string;
+}
+
+async function ingest(name: string, documents: readonly { readonly id: string; readonly text: string }[]): Promise<void> {
+  const { status, body } = await nodes.call<{ readonly id: string }>(name, "POST", "/v1/collections/docs/documents", { documents });
+  assert.is(status, 202);
+  await until("the job is completed", async () => {
+    const job = await nodes.call<{ readonly status: string }>(name, "GET", `/v1/jobs/${body.id}`);
+    return job.body.status === "completed";
+  });
+}
+
+/** Runs while clients ask, and until they have asked a good deal since. */
+async function underLoad(what: () => Promise<void>): Promise<void> {
+  const load = new Load(nodes, "docs", CLIENTS, () => undefined);
+  try {
+    await until("the clients ask", () => load.queries >= 30);
+    await what();
+    const soFar = load.queries;
+    await until("the clients go on asking", () => load.queries >= soFar + 100);
+  } finally {
+    await load.end();
+  }
+  const { queries, failures, slowestMs } = await load.end();
+  console.log(`${queries} queries, ${failures.length} failed, slowest ${slowestMs} ms`);
+  assert.equal(failures, []);
+}
+
+test.before(async () => {
+  servers = await startSharedServers();
+  nodes = new Nodes(servers.env);
+  await nodes.start("a");
+  assert.is((await nodes.call("a", "PUT", "/v1/collections/docs", { replicas: 2 })).status, 201);
+  const kinds = ["cats", "dogs", "birds"];
+  await ingest(
+    "a",
+    Array.from({ length: 30 }, (_, at) => ({ id: `d${at}`, text: `Document number ${at} is about ${kinds[at % 3]}` })),
+  );
+  for (const name of ["b", "c"]) await nodes.start(name);
+});
+test.after(async () => {
+  await nodes?.stopAll();
+  await servers?.stop();
+});
+
+test("Nodes that share a NATS and their stores see each other and have one leader", async () => {
+  await until("all see all", allAlive);
+  await until("one leads", async () => {
+    const leaders = await Promise.all(NAMES.map(async (name) => (await nodes.cluster(name)).leader));
+    return leaders[0] !== null && leaders.every((leader) => leader === leaders[0]);
+  });
+});
+
+test("A collection that one node has made and filled is answered for by all, from where it is to be", async () => {
+  for (const name of NAMES) {
+    const { status, body } = await nodes.call<{ readonly data: readonly { readonly text: string }[] }>(
+      name,
+      "POST",
+      "/v1/collections/docs/search",
+      { query: `birds, asked of ${name}`, top_k: 3 },
+    );
+    assert.is(status, 200);
+    assert.equal(
+      body.data.map(({ text }) => /birds/.test(text)),
+      [true, true, true],
+    );
+  }
+  await until("it is open where it is to be, and nowhere else", async () => {
+    const [place] = (await nodes.cluster("a")).collections;
+    return place !== undefined && place.owners.length === 2 && place.owners.every((owner) => place.nodes.includes(owner));
+  });
+});
+
+test("What one node has written the others show", async () => {
+  await ingest("b", [{ id: "new", text: "An aardvark was seen" }]);
+  for (const name of NAMES) {
+    await until(`node ${name} shows it`, async () => {
+      const { body } = await nodes.call<{ readonly data: readonly { readonly document_id: string }[] }>(
+        name,
+        "POST",
+        "/v1/collections/docs/search",
+        { query: "aardvark", top_k: 3 },
+      );
+      return body.data?.[0]?.document_id === "new";
+    });
+  }
+});
+
+test("A collection that nobody has is not found, whoever is asked", async () => {
+  assert.is((await nodes.call("c", "POST", "/v1/collections/nothing/search", { query: "x" })).status, 404);
+});
+
+test("kill -9 of a node that holds the collection fails no query at a deadline of 2 s", async () => {
+  const owner = await ownerOfDocs();
+  await underLoad(async () => {
+    await nodes.kill(owner);
+    const other = nodes.names[0] as string;
+    await until("it is dead to the others", async () => statesOf(await nodes.cluster(other))[owner] === "dead");
+  });
+  await nodes.start(owner);
+  await until("it is back", allAlive);
+});
+
+test("A node that is stopped (SIGSTOP) fails no query, and is taken back when it goes on", async () => {
+  const owner = await ownerOfDocs();
+  const other = NAMES.find((name) => name !== owner) as string;
+  await underLoad(async () => {
+    nodes.of(owner).signal("SIGSTOP");
+    await until("it is suspected", async () => statesOf(await nodes.cluster(other))[owner] !== "alive");
+    await until("it is dead", async () => statesOf(await nodes.cluster(other))[owner] === "dead");
+    nodes.of(owner).signal("SIGCONT");
+    await until("it is back", async () => statesOf(await nodes.cluster(other))[owner] === "alive");
+  });
+});
+
+test("A rolling restart of all nodes fails no query", async () => {
+  await underLoad(async () => {
+    for (const name of NAMES) {
+      await nodes.drain(name);
+      await nodes.start(name);
+      await until(`${name} is back`, allAlive);
+    }
+  });
+});
+
+test("Loss of the NATS server that a node is connected to fails no query", async () => {
+  const [lost] = sharedNats();
+  await underLoad(async () => {
+    lost?.kill("SIGKILL");
+    await until("all are connected again and see all", allAlive);
+  });
+  await lost?.restart();
+});
+
+test("While all NATS servers are gone nodes answer from what they can open; when they are back there is one cluster again", async () => {
+  await underLoad(async () => {
+    for (const server of sharedNats()) server.kill("SIGKILL");
+    await until("all know that they are cut off", async () => {
+      const states = await Promise.all(NAMES.map(async (name) => (await nodes.cluster(name)).connection));
+      return states.every((state) => state === "isolated");
+    });
+    await Promise.all(sharedNats().map((server) => server.restart()));
+    await until("all see all", allAlive);
+    await until("one leads", async () => (await nodes.cluster("a")).leader !== null);
+  });
+});
+
+test("A node that keeps its data in its own folder is left alone, and says why", async () => {
+  await nodes.start("stranger", { KENNEL_MILVUS_URL: "", KENNEL_MONGODB_URL: "" });
+  const stranger = nodes.of("stranger");
+  await until("it says so", () => stranger.output().includes("a cluster shares its stores"));
+  assert.equal(Object.keys(statesOf(await nodes.cluster("stranger"))), ["stranger"]);
+  assert.not("stranger" in statesOf(await nodes.cluster("a")));
+  await nodes.drain("stranger");
+});
+
+test.run();

@@ -1,0 +1,264 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { parse } from "yaml";
+import { longestDrainMs } from "../../../config/drain.ts";
+import { loadConfig } from "../../../config/load.ts";
+import {
+  type ChartValues,
+  type KubernetesObject,
+  parseObjects,
+  renderChart,
+  renderManifests,
+  writtenManifests,
+} from "../../../tooling/manifests.ts";
+import { type KubernetesServer, startKubernetes } from "../../../tooling/servers/kubernetes.ts";
+import { until } from "../../journeys/caller.ts";
+import { runProcess } from "../../support/command_process.ts";
+import { startKennel } from "../../support/kennel_process.ts";
+import { helmPath, kubernetesDefinitions, kubernetesPrograms, kustomizePath } from "../../support/services.ts";
+
+interface Cluster {
+  folder: string;
+  server: KubernetesServer | null;
+}
+
+const test = suite<Cluster>("Kubernetes manifests", { folder: "", server: null });
+const K8S = fileURLToPath(new URL("../../../k8s/", import.meta.url));
+const NAMESPACE = "kennel";
+const signal = () => AbortSignal.timeout(120_000);
+const render = (values: ChartValues) => renderChart(helmPath(), values, signal());
+
+/** What is rendered by the chart and applied to the server, each with another part of it. */
+const SETS: readonly ChartValues[] = [
+  {
+    files: ["embedded"],
+    set: ["monitoring.enabled=true", "storage.className=fast", "backup.enabled=true", "backup.keep=3", "secretName=keys"],
+  },
+  { files: ["production"], set: ["autoscaling.by=keda", "monitoring.enabled=true", "monitoring.labels.release=prometheus"] },
+  { files: [], set: ["mode=production", "replicas=1", "networkPolicy.enabled=false", "settings.KENNEL_LOG_LEVEL=warn"] },
+];
+const SWITCHES = { monitoring: "monitoring.enabled=true", backup: "backup.enabled=true", keda: "autoscaling.by=keda" } as const;
+const COMPONENTS = { embedded: ["monitoring", "backup"], production: ["monitoring", "keda"] } as const;
+
+/** As a user writes it: an overlay with components, in a folder of their own. */
+async function kustomize(
+  folder: string,
+  mode: keyof typeof COMPONENTS,
+  components: readonly string[],
+): Promise<readonly KubernetesObject[]> {
+  const from = (path: string) => relative(folder, join(K8S, path));
+  const file = {
+    resources: [from(`overlays/${mode}`)],
+    components: components.map((name) => from(`components/${name}`)),
+    namespace: NAMESPACE,
+  };
+  await writeFile(join(folder, "kustomization.yaml"), JSON.stringify(file));
+  const { exitCode, out, err } = await runProcess(kustomizePath(), [folder], {}).ended;
+  assert.is(exitCode, 0, err);
+  return parseObjects(out);
+}
+
+const idOf = ({ kind, metadata }: KubernetesObject) => `${kind} ${metadata.name}`;
+const byId = (objects: readonly KubernetesObject[]) => [...objects].sort((left, right) => (idOf(left) < idOf(right) ? -1 : 1));
+function without(object: KubernetesObject): KubernetesObject {
+  const { namespace: _, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
+
+test.before(async (state) => {
+  state.folder = await mkdtemp(join(tmpdir(), "kennel-kubernetes-"));
+});
+
+test.after(async ({ folder, server }) => {
+  await server?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test("kustomize's files are what the chart makes", async () => {
+  const rendered = await renderManifests(helmPath(), signal());
+  const written = writtenManifests();
+  assert.equal([...written.keys()].sort(), [...rendered.keys()].sort());
+  for (const [path, text] of rendered) assert.is(written.get(path), text, `k8s/${path}; run: npm run manifests`);
+});
+
+test("An overlay with its components holds the objects that helm installs, and the namespace", async ({ folder }) => {
+  for (const [mode, components] of [["embedded", []], ["production", []], ...Object.entries(COMPONENTS)] as const) {
+    const set = components.map((name) => SWITCHES[name]);
+    const built = await kustomize(folder, mode as keyof typeof COMPONENTS, components);
+    const [namespace, ...others] = [...built].sort((left) => (left.kind === "Namespace" ? -1 : 1));
+    assert.is(namespace?.kind, "Namespace");
+    assert.equal(byId(others).map(without), byId(await render({ files: [mode], set })).map(without));
+  }
+});
+
+test("Values that make no sense are refused, with the one at fault", async () => {
+  for (const [set, reason] of [
+    ["mode=prod", "mode"],
+    ["replica=2", "replica"],
+    ["replicas=0", "replicas"],
+    ["settings.PASSWORD=x", "PASSWORD"],
+    ["auth=none", "auth"],
+    ["mode=production", "set natsUrl"],
+    ["natsUrl=http://nats", "natsUrl"],
+    ["backup.schedule=daily", "schedule"],
+    ["preStopSeconds=0", "preStopSeconds"],
+  ] as const) {
+    const refusal = await render({ files: [], set: [set] }).then(
+      () => "it was accepted",
+      (error: Error) => error.message,
+    );
+    assert.match(refusal, reason, set);
+  }
+});
+
+interface PodTemplate {
+  readonly spec: {
+    readonly terminationGracePeriodSeconds: number;
+    readonly volumes: readonly object[];
+    readonly containers: readonly [{ readonly lifecycle: { readonly preStop: { readonly sleep: { readonly seconds: number } } } }];
+  };
+}
+
+const workloadsOf = (objects: readonly KubernetesObject[]) => objects.filter(({ kind }) => kind === "Deployment" || kind === "StatefulSet");
+const templateOf = (object: KubernetesObject) => (object.spec as { template: PodTemplate }).template;
+
+test("A pod has the time that its longest drain takes, and its settings are settings", async () => {
+  for (const values of [
+    ...SETS,
+    { files: ["production"], set: ["drain.graceMs=0", "drain.limitMs=60000", "preStopSeconds=15"] },
+    { files: ["embedded"], set: ["drain.graceMs=1", "drain.limitMs=1", "preStopSeconds=1"] },
+  ]) {
+    const objects = await render(values);
+    const data = objects.find((object) => idOf(object) === "ConfigMap kennel")?.data as Readonly<Record<string, string>>;
+    // The cluster's address is another part's setting.
+    const { KENNEL_NATS_URL: _, ...environment } = data;
+    const config = loadConfig({ environment, readFile: () => null, hostName: () => "pod", workingFolder: "/app" });
+    assert.is(config.dataDir, "/data");
+    for (const workload of workloadsOf(objects)) {
+      const { terminationGracePeriodSeconds, containers } = templateOf(workload).spec;
+      const neededSeconds = containers[0].lifecycle.preStop.sleep.seconds + longestDrainMs(config) / 1_000;
+      assert.ok(terminationGracePeriodSeconds >= neededSeconds, `${terminationGracePeriodSeconds} s for ${neededSeconds} s`);
+      assert.ok(terminationGracePeriodSeconds < neededSeconds + 2, "and not much more");
+    }
+  }
+});
+
+interface Probe {
+  readonly httpGet: { readonly path: string; readonly port: string };
+}
+
+test("A node with the settings of a pod answers what its probes and Prometheus ask, and is not ready once it is told to stop", async () => {
+  const objects = await render({ files: ["embedded"], set: ["monitoring.enabled=true", "drain.graceMs=3000"] });
+  const settings = objects.find((object) => idOf(object) === "ConfigMap kennel")?.data as Readonly<Record<string, string>>;
+  const [container] = templateOf(workloadsOf(objects)[0] as KubernetesObject).spec.containers as unknown as [
+    Readonly<Record<string, Probe>>,
+  ];
+  const monitor = objects.find(({ kind }) => kind === "ServiceMonitor")?.spec as
+    | { readonly endpoints: readonly { path: string }[] }
+    | undefined;
+  const scraped = (monitor?.endpoints ?? []).map(({ path }) => path);
+  assert.equal(scraped, ["/metrics"]);
+  // This machine's own folder and a free port of its own; all else is the pod's.
+  const { KENNEL_DATA_DIR: _, ...own } = settings;
+  const kennel = await startKennel({ ...own, KENNEL_HTTP_HOST: "127.0.0.1", KENNEL_NODE_NAME: "kennel-0" });
+  const statusOf = async (path: string) => (await fetch(kennel.url + path, { headers: { connection: "close" } })).status;
+  const pathOf = (name: string) => container[name]?.httpGet.path ?? "";
+  try {
+    for (const path of [pathOf("startupProbe"), pathOf("livenessProbe"), pathOf("readinessProbe"), ...scraped])
+      assert.is(await statusOf(path), 200, path);
+    kennel.signal("SIGTERM");
+    await until("it is not ready", async () => (await statusOf(pathOf("readinessProbe"))) === 503);
+    assert.is(await statusOf(pathOf("livenessProbe")), 200, "a node that drains is alive");
+    assert.is(await kennel.ended, 0);
+  } finally {
+    await kennel.stop();
+  }
+});
+
+test("The rules that Prometheus' operator is given are those that promtool has tested", async () => {
+  const rule = (await render({ files: ["embedded"], set: ["monitoring.enabled=true"] })).find(({ kind }) => kind === "PrometheusRule");
+  assert.equal(rule?.spec, parse(readFileSync(join(K8S, "chart/monitoring/alerts.yaml"), "utf8")));
+});
+
+test("A real API server starts, and knows the definitions of KEDA and of Prometheus' operator", async (state) => {
+  const server = await startKubernetes(kubernetesPrograms(), state.folder);
+  state.server = server;
+  const folder = kubernetesDefinitions();
+  for (const file of readdirSync(folder)) {
+    for (const definition of parseObjects(readFileSync(join(folder, file), "utf8"))) {
+      const { status, message } = await server.apply(definition, NAMESPACE);
+      assert.ok(status < 300, `${file}: ${message}`);
+    }
+  }
+  const isServed = async (path: string, kind: string) =>
+    ((await server.get(path)) as { resources?: { kind: string }[] }).resources?.some((resource) => resource.kind === kind) ?? false;
+  await until("their kinds are served", async () => {
+    const kinds = ["PrometheusRule", "ServiceMonitor"].map((kind) => isServed("/apis/monitoring.coreos.com/v1", kind));
+    return (await Promise.all([isServed("/apis/keda.sh/v1alpha1", "ScaledObject"), ...kinds])).every((is) => is);
+  });
+});
+
+function serverOf({ server }: Cluster): KubernetesServer {
+  if (server === null) throw new Error("The API server has not started");
+  return server;
+}
+
+/** The pod that a workload would make, with a volume where it would claim one. */
+function podOf(workload: KubernetesObject): KubernetesObject {
+  const { spec } = templateOf(workload);
+  const volumes = [{ name: "data", emptyDir: {} }, ...spec.volumes.filter((volume) => (volume as { name: string }).name !== "data")];
+  return { apiVersion: "v1", kind: "Pod", metadata: { name: `${workload.metadata.name}-pod` }, spec: { ...spec, volumes } };
+}
+
+test("It takes every object of every overlay and of the chart at three sets of values, without a warning", async (state) => {
+  const server = serverOf(state);
+  const sets = [
+    await kustomize(state.folder, "embedded", COMPONENTS.embedded),
+    await kustomize(state.folder, "production", []),
+    await kustomize(state.folder, "production", COMPONENTS.production),
+    ...(await Promise.all(SETS.map(render))),
+  ];
+  const seen = new Set<string>();
+  const restricted = sets[0]?.find(({ kind }) => kind === "Namespace");
+  if (restricted === undefined) throw new Error("The overlay has no namespace");
+  for (const [place, objects] of sets.entries()) {
+    const name = `${NAMESPACE}-${place}`; // what was applied first may not be changed at will
+    const others = objects.filter(({ kind }) => kind !== "Namespace");
+    for (const object of [{ ...restricted, metadata: { ...restricted.metadata, name } }, ...others.map(without)]) {
+      const { status, message, warnings } = await server.apply(object, name);
+      assert.ok(status < 300, `${idOf(object)}: ${message}`);
+      assert.equal(warnings, [], idOf(object));
+      seen.add(object.kind);
+    }
+  }
+  const kinds = "ConfigMap CronJob Deployment HorizontalPodAutoscaler Namespace NetworkPolicy PersistentVolumeClaim PodDisruptionBudget";
+  const others = ["PrometheusRule", "ScaledObject", "Service", "ServiceAccount", "ServiceMonitor", "StatefulSet"];
+  assert.equal([...seen].sort(), [...kinds.split(" "), ...others]);
+});
+
+test("Their pods are taken where every pod must be restricted; one that is not, and a field that is none, are refused", async (state) => {
+  const server = serverOf(state);
+  for (const mode of ["embedded", "production"] as const) {
+    for (const workload of workloadsOf(await kustomize(state.folder, mode, []))) {
+      const pod = podOf(workload);
+      const { status, message, warnings } = await server.apply(pod, `${NAMESPACE}-0`, true);
+      assert.ok(status < 300, message);
+      assert.equal(warnings, []);
+      const spec = pod.spec as { readonly containers: readonly [object] };
+      const loose = { ...pod, spec: { ...spec, containers: [{ ...spec.containers[0], securityContext: {} }] } };
+      const refused = await server.apply(loose, `${NAMESPACE}-0`, true);
+      assert.is(refused.status, 403);
+      assert.match(refused.message, 'violates PodSecurity "restricted');
+      const wrong = await server.apply({ ...pod, spec: { ...spec, restartPolice: "Never" } }, `${NAMESPACE}-0`, true);
+      assert.ok(wrong.status >= 400);
+      assert.match(wrong.message, "restartPolice");
+    }
+  }
+});
+
+test.run();

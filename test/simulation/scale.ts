@@ -1,0 +1,177 @@
+import { encodeHeartbeat, type Heartbeat, parseHeartbeat } from "../../cluster/membership/heartbeat.ts";
+import { MEMBERSHIP_LIMITS } from "../../cluster/membership/member.ts";
+import { Membership } from "../../cluster/membership/membership.ts";
+import { CLUSTER_OPTIONS } from "../../cluster/options.ts";
+import { type Exceptions, ownersIn } from "../../cluster/placement/level.ts";
+import { Leveller } from "../../cluster/placement/leveller.ts";
+import { RankTable } from "../../cluster/placement/rank_table.ts";
+import { type PlacementNode, placementNode } from "../../cluster/placement/rendezvous.ts";
+import { Network } from "./network.ts";
+import { SimNode } from "./sim_node.ts";
+import { World } from "./world.ts";
+
+export interface MembershipScale {
+  readonly nodes: number;
+  /** Heartbeats that one node hears in a second. */
+  readonly heardPerSecond: number;
+  /** Of one heartbeat, with the names of 100 collections in every tenth. */
+  readonly meanBytes: number;
+  /** From the death of a node until the first and the last of the others have declared it. */
+  readonly declaredMs: readonly [number, number];
+  /** Living nodes that anybody has suspected. */
+  readonly falseSuspicions: number;
+}
+
+const READY = Array.from({ length: 100 }, (_, at) => `collection-${at}`);
+const WORK = { capacity: 32, maxQueue: 100, meanServiceMs: 5, activationMs: [50, 50], replicas: 1 } as const;
+const KILLED_MS = 5_000;
+const END_MS = 12_000;
+
+/** Heartbeats of many nodes of which one is killed. */
+export function membershipAtScale(nodes: number, seed: number): MembershipScale {
+  const world = new World(seed);
+  const network = new Network(world, { meanDelayMs: 1, lossRatio: 0.001 });
+  const declaredMs: number[] = [];
+  let falseSuspicions = 0;
+  const all = Array.from({ length: nodes }, (_, at) => {
+    const name = `node-${at}`;
+    return new SimNode({
+      name,
+      address: name,
+      world,
+      network,
+      work: WORK,
+      options: CLUSTER_OPTIONS,
+      onEvent: (event) => {
+        if (event.kind === "died" && event.node === "node-0") declaredMs.push(world.nowMs - KILLED_MS);
+        if (event.kind === "suspected" && event.node !== "node-0") falseSuspicions += 1;
+      },
+      onServed: () => undefined,
+      rewrite: null,
+    });
+  });
+  for (const node of all) {
+    node.hold(READY);
+    world.at(world.between(0, 500), () => node.cluster.start());
+  }
+  world.at(KILLED_MS, () => all[0]?.kill());
+  world.runUntil(END_MS, () => undefined);
+  const observer = all.at(-1) as SimNode;
+  const { heartbeats, heartbeatBytes } = network.messages;
+  return {
+    nodes,
+    heardPerSecond: observer.cluster.membership.counts.heard / (END_MS / 1_000),
+    meanBytes: Math.round(heartbeatBytes / heartbeats),
+    declaredMs: [Math.round(Math.min(...declaredMs)), Math.round(Math.max(...declaredMs))],
+    falseSuspicions,
+  };
+}
+
+export interface PlacementScale {
+  readonly nodes: number;
+  readonly collections: number;
+  readonly replicas: number;
+  /** Most and fewest places on a node, as multiples of an even share. */
+  readonly highest: number;
+  readonly lowest: number;
+  /** Without levelling. */
+  readonly plainHighest: number;
+  readonly exceptions: number;
+  /** Places that move when a node is lost, and when one joins, as multiples of its share. */
+  readonly movedByLoss: number;
+  readonly movedByJoin: number;
+  readonly firstMs: number;
+  readonly lossMs: number;
+}
+
+/** Places of many collections on many nodes, of which one goes and one comes. */
+export function placementAtScale(nodeCount: number, collectionCount: number, replicas: number): PlacementScale {
+  const nodes = Array.from({ length: nodeCount }, (_, at) => placementNode(`node-${at}`, 1));
+  const collections = new Set(Array.from({ length: collectionCount }, (_, at) => `collection-${at}`));
+  const leveller = new Leveller(replicas);
+  const place = (present: readonly PlacementNode[], exceptions: Exceptions) => {
+    const table = new RankTable(replicas + 4, present);
+    return new Map(
+      [...collections].map((collection) => {
+        table.add(collection);
+        return [collection, ownersIn(table, collection, replicas, exceptions)] as const;
+      }),
+    );
+  };
+  const startedMs = performance.now();
+  const first = leveller.level(collections, nodes, () => replicas, new Map());
+  const firstMs = performance.now() - startedMs;
+  const before = place(nodes, first);
+  const lost = nodes[Math.floor(nodeCount / 2)] as PlacementNode;
+  const left = nodes.filter((node) => node !== lost);
+  const lossStartedMs = performance.now();
+  const second = leveller.level(collections, left, () => replicas, first);
+  const lossMs = performance.now() - lossStartedMs;
+  const after = place(left, second);
+  const joined = [...left, placementNode("newcomer", 1)];
+  const third = leveller.level(collections, joined, () => replicas, second);
+  const last = place(joined, third);
+  const even = (collectionCount * Math.min(replicas, nodeCount)) / nodeCount;
+  const loads = [...countLoads(before, nodes).values()];
+  const joinedLoad = countLoads(last, joined).get("newcomer") ?? 0;
+  return {
+    nodes: nodeCount,
+    collections: collectionCount,
+    replicas,
+    highest: Math.max(...loads) / even,
+    lowest: Math.min(...loads) / even,
+    plainHighest: Math.max(...countLoads(place(nodes, new Map()), nodes).values()) / even,
+    exceptions: first.size,
+    movedByLoss: countMoves(before, after) / (countLoads(before, nodes).get(lost.name) ?? 1),
+    movedByJoin: countMoves(after, last) / Math.max(1, joinedLoad),
+    firstMs: Math.round(firstMs),
+    lossMs: Math.round(lossMs),
+  };
+}
+
+type Places = ReadonlyMap<string, readonly string[]>;
+
+function countLoads(places: Places, nodes: readonly PlacementNode[]): Map<string, number> {
+  const loads = new Map(nodes.map(({ name }) => [name, 0]));
+  for (const owners of places.values()) for (const owner of owners) loads.set(owner, (loads.get(owner) ?? 0) + 1);
+  return loads;
+}
+
+/** Places that somebody has to fill who did not have them. */
+function countMoves(before: Places, after: Places): number {
+  let moves = 0;
+  for (const [collection, owners] of after) moves += owners.filter((owner) => !before.get(collection)?.includes(owner)).length;
+  return moves;
+}
+
+const HEARD = 20_000;
+
+/** Microseconds to read a heartbeat and take it in, on this machine. */
+export function measureHearing(): number {
+  const membership = new Membership(MEMBERSHIP_LIMITS, 0, () => undefined);
+  const texts = Array.from({ length: HEARD }, (_, at) =>
+    encodeHeartbeat({
+      wire: 1,
+      node: `node-${at % 1_000}`,
+      incarnation: { startedMs: 1_767_225_600_000, id: "k3j5h2g8" },
+      sequence: at,
+      isDraining: false,
+      isLeaving: false,
+      lagMs: 2,
+      inFlight: 3,
+      queue: 0,
+      capacity: 32,
+      weight: 1,
+      ready: { version: 1, names: at % 10 === 0 ? new Set(READY) : null },
+      url: "http://10.0.0.1:7400",
+      busy: new Map(),
+      stores: "shared",
+      answersClients: true,
+      epoch: 1_767_225_600_000,
+      isLeader: false,
+    }),
+  );
+  const startedMs = performance.now();
+  for (const text of texts) membership.observe(parseHeartbeat(text) as Heartbeat, 0);
+  return ((performance.now() - startedMs) * 1_000) / HEARD;
+}
