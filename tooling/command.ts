@@ -11,12 +11,17 @@ export function denoPath(): string {
   return createRequire(import.meta.url)("deno/install_api.cjs").runInstall();
 }
 
+/** Characters at the end of an output that are read for last words. */
+const MAX_LAST_WORDS = 200;
+
 export interface CommandOptions {
   /** @default ROOT */
   readonly cwd?: string;
   /** Added to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
+  /** Once the end of its output (kept, not live) reads like this, it has so long to end too. */
+  readonly lastWords?: { readonly pattern: RegExp; readonly graceMs: number };
   /** Passes the output on as it comes instead of keeping it. @default false */
   readonly live?: boolean;
   /** Ends the command, and all it started, when it aborts. */
@@ -45,18 +50,24 @@ export function runCommand(command: string, args: readonly string[], options: Co
     });
     let output = "";
     let timedOut = false;
+    const end = () => killGroup(child);
+    const endLate = () => {
+      timedOut = true;
+      end();
+    };
+    const timer = setTimeout(endLate, options.timeoutMs);
+    let grace: ReturnType<typeof setTimeout> | undefined;
+    const { lastWords } = options;
     const keep = (bytes: Buffer) => {
       output += bytes.toString("utf8");
+      clearTimeout(grace);
+      if (lastWords?.pattern.test(output.slice(-MAX_LAST_WORDS))) grace = setTimeout(endLate, lastWords.graceMs);
     };
     child.stdout?.on("data", keep);
     child.stderr?.on("data", keep);
-    const end = () => killGroup(child);
-    const timer = setTimeout(() => {
-      timedOut = true;
-      end();
-    }, options.timeoutMs);
     const release = () => {
       clearTimeout(timer);
+      clearTimeout(grace);
       options.signal?.removeEventListener("abort", end);
     };
     options.signal?.addEventListener("abort", end, { once: true });

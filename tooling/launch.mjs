@@ -6,6 +6,7 @@
 //
 // The child has this process's input and output; signals go to it, and its exit code (or the signal that ended it) becomes ours.
 import { spawn, spawnSync } from "node:child_process";
+import { realpathSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -38,9 +39,27 @@ function servePermissions(args) {
 
 /** The other commands read files that are named to them and talk to a server; they write and start nothing. */
 const CLIENT_PERMISSIONS = ["--allow-read", "--allow-env", "--allow-net", "--allow-sys=hostname"];
+/** These also write what is named to them, with the document store's add-on. */
+const BACKUP_COMMANDS = ["backup", "restore"];
+const BACKUP_PERMISSIONS = [
+  "--allow-read",
+  "--allow-write",
+  "--allow-env",
+  "--allow-net",
+  "--allow-sys=hostname,cpus,osRelease,systemMemoryInfo,networkInterfaces,uid,gid",
+  `--allow-ffi=${realpathSync(join(root, "node_modules")).replaceAll(",", ",,")}`,
+];
+
+/** This one changes the file of keys, wherever the configuration puts it. */
+const KEYS_PERMISSIONS = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys=hostname"];
 
 const args = process.argv.slice(2);
-const permissions = args[0] === "serve" ? servePermissions(args.slice(1)) : CLIENT_PERMISSIONS;
+/** @param {string | undefined} command */
+const clientPermissions = (command) => {
+  if (command === "keys") return KEYS_PERMISSIONS;
+  return BACKUP_COMMANDS.includes(command ?? "") ? BACKUP_PERMISSIONS : CLIENT_PERMISSIONS;
+};
+const permissions = args[0] === "serve" ? servePermissions(args.slice(1)) : clientPermissions(args[0]);
 const child = spawn(deno, [...RUN, ...permissions, join(root, "main.ts"), ...args], { stdio: "inherit" });
 
 for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));

@@ -7,15 +7,19 @@
 
 import { runChecks } from "./check.ts";
 import { denoPath, ROOT, seconds, untilInterrupted } from "./command.ts";
+import { writeContractMatrix } from "./contract_matrix.ts";
 import { listTypeScript } from "./import_direction.ts";
 import { provideNode24 } from "./node24.ts";
-import { provideServices } from "./services.ts";
+import { provideServices } from "./services/index.ts";
 import { type FileResult, type Runtime, runTestFiles } from "./test_files.ts";
 
 const CONCURRENCY = 2;
 const FILE_TIMEOUT_MS = 180_000;
 const SERVICE_FILE_TIMEOUT_MS = 600_000;
+const END_GRACE_MS = 30_000;
 const SERVICES_FOLDER = "test/services/";
+/** Of these one at a time: they start Milvus, whose etcd listens on one fixed port. The others wait for a free processor only. */
+const MILVUS_TESTS = ["milvus/", "faults/", "production_test.ts"].map((name) => `${SERVICES_FOLDER}${name}`);
 
 interface Options {
   readonly services: boolean;
@@ -76,8 +80,11 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   );
   const env = options.services ? await provideServices(signal) : {};
   const results = await runTestFiles(chosen, await provideRuntimes(options.runtimes, signal), {
-    concurrency: options.services ? 1 : CONCURRENCY,
+    concurrency: CONCURRENCY,
+    // The others keep a processor busy each (a browser, a fuzzer): one of them at a time beside one with Milvus.
+    laneOf: (file) => (options.services ? (MILVUS_TESTS.some((start) => file.startsWith(start)) ? "milvus" : "others") : null),
     fileTimeoutMs: options.services ? SERVICE_FILE_TIMEOUT_MS : FILE_TIMEOUT_MS,
+    endGraceMs: END_GRACE_MS,
     env,
     signal,
     onResult: report,
@@ -88,6 +95,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   if (!options.services && options.match.length === 0 && left.length > 0) {
     console.log(`Left to "npm run test:services", which starts what they need: ${left.join(", ")}`);
   }
+  if (options.services && options.match.length === 0) console.log(writeContractMatrix());
   if (results.length === 0) console.log("No test file was chosen");
   if (!isClean) console.log("A check failed, see above; it counts as one failed test");
   const passed = results.reduce((sum, result) => sum + result.passed, 0);

@@ -23,12 +23,19 @@ export interface Runtime {
 export interface RunOptions {
   /** Files at a time. */
   readonly concurrency: number;
+  /** Files with the same lane never run at the same time; null: it may run beside any. */
+  readonly laneOf?: (file: string) => string | null;
   readonly fileTimeoutMs: number;
+  /** From uvu's totals to the end of the file's process. */
+  readonly endGraceMs: number;
   readonly env: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** Called once per file, in order of completion. */
   readonly onResult: (result: FileResult, done: number, total: number) => void;
 }
+
+/** After uvu's totals a file has nothing left to do but to end; one that holds on to something would take all of its time. */
+const LAST_WORDS = /\n {2}Duration: +[\d.]+ms\s*$/;
 
 /** Each file in a process of its own, on each runtime; results in the order of completion. */
 export async function runTestFiles(
@@ -39,14 +46,25 @@ export async function runTestFiles(
   const queue = runtimes.flatMap((runtime) => files.map((file) => ({ runtime, file })));
   const total = queue.length;
   const results: FileResult[] = [];
+  const { laneOf = () => null } = options;
+  const busyLanes = new Set<string>();
+  /** The first file whose lane is free. Where all that is left belongs to busy lanes, those who are in them run it. */
+  const take = () => {
+    const at = queue.findIndex(({ file }) => !busyLanes.has(laneOf(file) ?? ""));
+    return at === -1 || options.signal.aborted ? undefined : queue.splice(at, 1)[0];
+  };
   const work = async () => {
-    for (let next = queue.shift(); next !== undefined && !options.signal.aborted; next = queue.shift()) {
+    for (let next = take(); next !== undefined; next = take()) {
       const { runtime, file } = next;
+      const lane = laneOf(file);
+      if (lane !== null) busyLanes.add(lane);
       const outcome = await runCommand(runtime.command, [...runtime.args, file], {
         timeoutMs: options.fileTimeoutMs,
+        lastWords: { pattern: LAST_WORDS, graceMs: options.endGraceMs },
         signal: options.signal,
         env: { NO_COLOR: "1", FORCE_COLOR: "0", ...options.env },
       });
+      if (lane !== null) busyLanes.delete(lane);
       const result = judge(file, runtime.name, outcome);
       results.push(result);
       options.onResult(result, results.length, total);
