@@ -1,6 +1,6 @@
 import { atLeast, atMost, type BenchContext, type Benchmark, plain, type Report } from "./harness/benchmark.ts";
 import { loadQueries, nplDocuments } from "./harness/corpus.ts";
-import { pause } from "./harness/kennel_server.ts";
+import { pause } from "./harness/kennel_client.ts";
 import type { LoadCommand, LoadResult } from "./harness/load.ts";
 import { startSideProcess } from "./harness/side_process.ts";
 

@@ -1,6 +1,7 @@
 import { type BenchContext, type Benchmark, plain, type Report } from "./harness/benchmark.ts";
 import { loadQueries, nplDocuments } from "./harness/corpus.ts";
-import { findTables, pause } from "./harness/kennel_server.ts";
+import { pause } from "./harness/kennel_client.ts";
+import { findTables } from "./harness/kennel_server.ts";
 import type { LoadResult } from "./harness/load.ts";
 import { startSideProcess } from "./harness/side_process.ts";
 import type { MemoryResult } from "./rivals/per_request.ts";

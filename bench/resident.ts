@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { loadStaticModel, type StaticModel } from "../actors/embedding/static/static_model.ts";
 import { type Analyzer, loadAnalyzer } from "../actors/retriever/index/resident/analyzer.ts";
 import type { IndexImage } from "../actors/retriever/index/resident/image.ts";
+import type { BuildPage } from "../actors/retriever/index/resident/index_tasks.ts";
 import { IndexWorkshop } from "../actors/retriever/index/resident/index_workshop.ts";
 import { type KernelModule, loadKernels } from "../actors/retriever/index/resident/kernels.ts";
 import { ResidentIndex } from "../actors/retriever/index/resident/resident_index.ts";
@@ -11,13 +12,15 @@ import { systemClock } from "../runtime/clock.ts";
 import { atMost, type BenchContext, type Benchmark, type Figure, plain, type Report } from "./harness/benchmark.ts";
 import { type BenchDocument, loadQueries, nplDocuments, recombine } from "./harness/corpus.ts";
 import { median, quantile } from "./harness/statistics.ts";
+import { measurePipeline } from "./resident_pipeline.ts";
 
 /** What a query costs on the resident index, step by step and in this process; what an index weighs; how long its life's events take. */
 export const residentBenchmark: Benchmark = { name: "resident", title: "The resident index in the process", run };
 
 const BITS_FROM_ROWS = 20_000;
-const OPTIONS: SearchOptions = { limit: 100, filter: null, notBeforeMs: null };
+const OPTIONS: SearchOptions = { limit: 100, needed: null, filter: null, notBeforeMs: null };
 const LEXICAL_WEIGHT = 0.7;
+const WEIGHTED = { type: "weighted" } as const;
 const PAGE_ROWS = 500;
 const PERCENTS = 100;
 
@@ -64,7 +67,11 @@ async function measureSize(documents: readonly BenchDocument[], context: BenchCo
   const index = open(image, tools);
   const passageBytes = image.header.sections.passages.bytes;
   const steps = measureSteps(index, documents, context, tools);
+  const queries = loadQueries(documents, context.isQuick ? 50 : 500);
+  context.progress(`${size} chunks: pipeline`);
+  const pipeline = await measurePipeline(index, tools.model, queries, context.isQuick ? 2 : 5);
   return [
+    ...pipeline.map(({ name, microseconds }) => plain(`${size}: ${name}`, microseconds, "µs CPU")),
     ...steps.map(({ name, microseconds }) => plain(`${size}: ${name}`, microseconds, "µs CPU")),
     atMost(`${size}: memory beside the text`, (index.bytes - passageBytes) / documents.length, "bytes/chunk", 500),
     plain(`${size}: text`, passageBytes / documents.length, "bytes/chunk"),
@@ -93,7 +100,7 @@ function measureSteps(index: ResidentIndex, documents: readonly BenchDocument[],
   });
   const lists = new Map(queries.map((query) => [query, searchBoth(index, query)]));
   const whole = (query: Query) =>
-    index.fuse(searchBoth(index, { text: query.text, vector: model.embedSync(query.text) ?? query.vector }), 10);
+    index.fuse(searchBoth(index, { text: query.text, vector: model.embedSync(query.text) ?? query.vector }), WEIGHTED, 10);
   const share = (percent: number): SearchOptions => {
     const filter: Filter = { type: "lt", key: "part", value: percent };
     return { ...OPTIONS, filter };
@@ -107,9 +114,8 @@ function measureSteps(index: ResidentIndex, documents: readonly BenchDocument[],
       [`BM25, ${percent} % allowed`, ({ text }) => index.searchText(text, share(percent))],
       [`cosine, ${percent} % allowed`, ({ vector }) => index.searchVector(vector, share(percent))],
     ]),
-    ["fuse 100 + 100", (query) => index.fuse(lists.get(query) ?? [], 10)],
-    ["whole query", whole],
-    ["whole query and its passages", (query) => whole(query).rows.map((row) => index.passage(row).bytes.slice().length)],
+    ["fuse 100 + 100", (query) => index.fuse(lists.get(query) ?? [], WEIGHTED, 10)],
+    ["steps of a query in a row", whole],
   ];
   return steps.map(([name, step]) => {
     context.progress(`${documents.length.toLocaleString("en")} chunks: ${name}`);
@@ -179,9 +185,10 @@ function open(image: IndexImage, { kernels, analyzer }: Tools): ResidentIndex {
   return new ResidentIndex(image, { kernels, analyzer, bitsFromRows: BITS_FROM_ROWS, mergeFromRows: 1_000 });
 }
 
-async function* pages(documents: readonly BenchDocument[], model: StaticModel): AsyncIterable<readonly ChunkRow[]> {
+async function* pages(documents: readonly BenchDocument[], model: StaticModel): AsyncIterable<BuildPage> {
   for (let from = 0; from < documents.length; from += PAGE_ROWS) {
-    yield documents.slice(from, from + PAGE_ROWS).map((document, at) => rowOf(document, model, (from + at) % PERCENTS));
+    const rows = documents.slice(from, from + PAGE_ROWS).map((document, at) => rowOf(document, model, (from + at) % PERCENTS));
+    yield { rows, parents: null };
   }
 }
 

@@ -11,10 +11,12 @@ export interface Figure {
 }
 
 export interface BenchContext {
-  /** Small sizes and few rounds, so that CI can run everything within two minutes; its figures prove nothing. */
+  /** Small sizes and few rounds, so that CI can run everything within a few minutes; its figures prove nothing. */
   readonly isQuick: boolean;
   /** Longest time of the soak. */
   readonly soakSeconds: number;
+  /** Requests after which the soak ends. */
+  readonly soakRequests: number;
   /** An empty folder for this benchmark alone; removed after it. */
   readonly workFolder: string;
   readonly signal: AbortSignal;
@@ -28,6 +30,8 @@ export interface Report {
   readonly figures: readonly Figure[];
   /** Everything measured, for the JSON. */
   readonly details: unknown;
+  /** What a reader must know to judge the figures: how the data was made, what a round is. */
+  readonly notes?: readonly string[];
   /** SVG pictures by file name without extension. */
   readonly plots?: Readonly<Record<string, string>>;
 }

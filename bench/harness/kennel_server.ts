@@ -3,28 +3,23 @@ import { readdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BenchDocument } from "./corpus.ts";
+import { type KennelClient, kennelClient, pause } from "./kennel_client.ts";
+import { childOf } from "./processor_time.ts";
 import { exitOf } from "./side_process.ts";
 
 /** Kennel as its users start it, and the calls that benchmarks make. */
-export interface KennelServer {
-  readonly port: number;
+export interface KennelServer extends KennelClient {
   readonly folder: string;
+  /** Of the process that serves, not of its launcher; -1 where the system does not tell. */
+  readonly pid: number;
   /** From the start of the launcher to `/readyz` answering 200. */
   readonly readyMs: number;
-  /** Rejects when the status is not one of 2xx. */
-  call<Answer>(method: string, path: string, body?: unknown): Promise<Answer>;
-  /** Loads documents and waits until the jobs say that they can be found. */
-  ingest(collection: string, documents: readonly BenchDocument[]): Promise<void>;
-  /** Value of a metric whose line starts with `series`. */
-  metric(series: string): Promise<number>;
   stop(): Promise<void>;
 }
 
 const LAUNCHER = fileURLToPath(new URL("../../tooling/launch.mjs", import.meta.url));
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
-const DOCUMENTS_PER_REQUEST = 5_000;
 
 export async function startKennelServer(
   folder: string,
@@ -61,52 +56,7 @@ export async function startKennelServer(
     await pause(5);
   }
   const readyMs = performance.now() - startMs;
-  const call = <Answer>(method: string, path: string, body?: unknown) => callJson<Answer>(base, method, path, body);
-  return {
-    port,
-    folder,
-    readyMs,
-    call,
-    ingest: (collection, documents) => ingest(call, collection, documents),
-    async metric(series) {
-      const text = await (await fetch(`${base}/metrics`)).text();
-      const line = text.split("\n").find((each) => each.startsWith(series));
-      return Number(line?.split(" ").at(-1) ?? Number.NaN);
-    },
-    stop,
-  };
-}
-
-async function callJson<Answer>(base: string, method: string, path: string, body: unknown): Promise<Answer> {
-  const response = await fetch(`${base}${path}`, {
-    method,
-    headers: { "content-type": "application/json", "x-request-timeout-ms": "600000" },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text.slice(0, 300)}`);
-  return (text === "" ? null : JSON.parse(text)) as Answer;
-}
-
-interface Job {
-  readonly id: string;
-  readonly status: string;
-}
-
-async function ingest(call: KennelServer["call"], collection: string, documents: readonly BenchDocument[]): Promise<void> {
-  const open: string[] = [];
-  for (let start = 0; start < documents.length; start += DOCUMENTS_PER_REQUEST) {
-    const body = { documents: documents.slice(start, start + DOCUMENTS_PER_REQUEST) };
-    open.push((await call<Job>("POST", `/v1/collections/${collection}/documents`, body)).id);
-  }
-  for (const id of open) {
-    for (;;) {
-      const { status } = await call<Job>("GET", `/v1/jobs/${id}`);
-      if (status === "completed") break;
-      if (status !== "queued" && status !== "running") throw new Error(`Job ${id} of ${collection} is ${status}`);
-      await pause(20);
-    }
-  }
+  return { ...kennelClient(port), folder, pid: childOf(child.pid ?? -1), readyMs, stop };
 }
 
 async function isReady(base: string): Promise<boolean> {
@@ -117,10 +67,6 @@ async function isReady(base: string): Promise<boolean> {
   } catch {
     return false; // it does not listen yet
   }
-}
-
-export function pause(durationMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, durationMs));
 }
 
 function freePort(): Promise<number> {

@@ -6,7 +6,7 @@ export interface Series {
 const WIDTH = 720;
 const HEIGHT = 320;
 const MARGIN = { top: 40, right: 16, bottom: 48, left: 64 };
-const COLORS = ["#2563eb", "#9ca3af", "#059669", "#d97706", "#dc2626"] as const;
+const COLORS = ["#2563eb", "#9ca3af", "#059669", "#d97706", "#dc2626", "#7c3aed"] as const;
 
 /** Bars in groups, one group a label, one bar a series; the value stands on its bar. */
 export function barPlot(title: string, unit: string, labels: readonly string[], series: readonly Series[]): string {
@@ -57,6 +57,7 @@ function frame(title: string, unit: string, scale: Axis, marks: readonly string[
   const head = `<text x="${MARGIN.left}" y="20" font-size="14" font-weight="bold">${escapeXml(title)}, ${escapeXml(unit)}</text>`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="11" fill="#374151">`,
+    `<title>${escapeXml(title)}, ${escapeXml(unit)}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#ffffff"/>`,
     head,
     ...ticks,
@@ -91,7 +92,7 @@ function round(value: number): number {
 export function format(value: number): string {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  return value.toLocaleString("en", { maximumFractionDigits: size >= 100 ? 0 : size >= 10 ? 1 : 2 });
+  return value.toLocaleString("en", { maximumFractionDigits: size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : size >= 0.1 ? 3 : 4 });
 }
 
 function escapeXml(text: string): string {

@@ -30,7 +30,7 @@ export interface BareSearch {
   readonly index: IndexName;
 }
 
-const CANDIDATES = { limit: 100, filter: null, notBeforeMs: null } as const;
+const CANDIDATES = { limit: 100, needed: null, filter: null, notBeforeMs: null } as const;
 const HITS = 10;
 const ALPHA = 0.3;
 const never = new AbortController().signal;
@@ -63,17 +63,21 @@ export async function bareSearch({ store, model, index }: BareSearch, query: str
   return JSON.stringify({ data: fused.map(({ chunk, fused: score }) => ({ ...chunks.get(chunk.id), score })) });
 }
 
-async function run(search: BareSearch, queries: readonly string[], inFlight: number, durationMs: number): Promise<BareResult> {
+/** @param turn the place of the next query; goes on from command to command, so that no round repeats the queries of the last */
+async function run(
+  search: BareSearch,
+  { queries, inFlight, durationMs }: Extract<BareCommand, { readonly kind: "run" }>,
+  turn: { next: number },
+): Promise<BareResult> {
   const latencies: number[] = [];
-  let next = 0;
   let sample = "";
   const startMs = performance.now();
   await Promise.all(
     Array.from({ length: inFlight }, async () => {
       while (performance.now() - startMs < durationMs) {
-        next += 1;
+        turn.next += 1;
         const askedMs = performance.now();
-        sample = await bareSearch(search, queries[next % queries.length] as string);
+        sample = await bareSearch(search, queries[turn.next % queries.length] as string);
         latencies.push(performance.now() - askedMs);
       }
     }),
@@ -83,6 +87,7 @@ async function run(search: BareSearch, queries: readonly string[], inFlight: num
 }
 
 if (import.meta.main) {
+  const turn = { next: 0 };
   let opened: BareSearch | null = null;
   await serveCommands<BareCommand>(async (command) => {
     if (command.kind === "open") {
@@ -91,6 +96,6 @@ if (import.meta.main) {
       return null;
     }
     if (opened === null) throw new Error("Nothing is open");
-    return run(opened, command.queries, command.inFlight, command.durationMs);
+    return run(opened, command, turn);
   });
 }

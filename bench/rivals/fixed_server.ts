@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { systemClock } from "../../runtime/clock.ts";
 import { startHttpListener } from "../../runtime/http_listener.ts";
 import { serveCommands } from "../harness/side_process.ts";
@@ -7,8 +8,10 @@ export interface FixedCommand {
   readonly body: string;
 }
 
+const MAX_BODY_BYTES = 1_048_576;
+
 if (import.meta.main) {
-  let answer = new Uint8Array();
+  let answer = "";
   const listener = await startHttpListener(
     {
       host: "127.0.0.1",
@@ -20,13 +23,13 @@ if (import.meta.main) {
       keepAliveTimeoutMs: 60_000,
     },
     async (request) => {
-      await request.text();
-      return new Response(answer, { headers: { "content-type": "application/json" } });
+      await request.read(MAX_BODY_BYTES, () => new Error("The body is too large"));
+      return { status: 200, headers: { "content-type": "application/json" }, body: answer, encoding: "latin1" };
     },
     systemClock(),
   );
   await serveCommands<FixedCommand>(async ({ body }) => {
-    answer = new TextEncoder().encode(body);
+    answer = Buffer.from(body).toString("latin1"); // as Kennel sends it: head and body in one write
     return listener.port;
   });
 }
