@@ -4,6 +4,7 @@
 //   npm test -- supervisor/         test files whose path holds the text; no checks
 //   npm test -- --on deno           one runtime
 //   npm test -- --services          instead: test/services/**, which real servers and tools are started for
+//   npm test -- --second-run        files that failed, if they are few, are run once more by themselves
 
 import { runChecks } from "./check.ts";
 import { denoPath, ROOT, seconds, untilInterrupted } from "./command.ts";
@@ -11,18 +12,21 @@ import { writeContractMatrix } from "./contract_matrix.ts";
 import { listTypeScript } from "./import_direction.ts";
 import { provideNode24 } from "./node24.ts";
 import { provideServices } from "./services/index.ts";
-import { type FileResult, type Runtime, runTestFiles } from "./test_files.ts";
+import { type FileResult, type RunOptions, type Runtime, runTestFiles } from "./test_files.ts";
 
 const CONCURRENCY = 2;
 const FILE_TIMEOUT_MS = 180_000;
 const SERVICE_FILE_TIMEOUT_MS = 600_000;
 const END_GRACE_MS = 30_000;
+/** More failed files than this are no accident of a busy machine: they are not run again. */
+const MAX_SECOND_RUNS = 3;
 const SERVICES_FOLDER = "test/services/";
 /** Of these one at a time: they start Milvus, whose etcd listens on one fixed port. The others wait for a free processor only. */
 const MILVUS_TESTS = ["milvus/", "faults/", "production_test.ts"].map((name) => `${SERVICES_FOLDER}${name}`);
 
 interface Options {
   readonly services: boolean;
+  readonly hasSecondRun: boolean;
   readonly runtimes: readonly string[];
   readonly match: readonly string[];
 }
@@ -31,15 +35,17 @@ function readOptions(args: readonly string[]): Options {
   const match: string[] = [];
   const runtimes: string[] = [];
   let services = false;
+  let hasSecondRun = false;
   for (let at = 0; at < args.length; at++) {
     const arg = args[at] as string;
     if (arg === "--services") services = true;
+    else if (arg === "--second-run") hasSecondRun = true;
     else if (arg === "--on") runtimes.push(args[++at] ?? "");
     else match.push(arg);
   }
   const unknown = runtimes.find((name) => name !== "deno" && name !== "node");
   if (unknown !== undefined) throw new TypeError(`--on takes deno or node, not ${JSON.stringify(unknown)}`);
-  return { services, runtimes: runtimes.length === 0 ? ["deno", "node"] : runtimes, match };
+  return { services, hasSecondRun, runtimes: runtimes.length === 0 ? ["deno", "node"] : runtimes, match };
 }
 
 async function provideRuntimes(names: readonly string[], signal: AbortSignal): Promise<readonly Runtime[]> {
@@ -69,6 +75,32 @@ function report(result: FileResult, done: number, total: number): void {
   console.log(result.output.trim().replaceAll(/^/gm, "     "));
 }
 
+/**
+ * Each failed file once more, by itself: what failed beside another file on a busy machine is told from what fails always.
+ * @returns the results with those of the second run in the place of the first; which they are is printed, whatever they say
+ */
+async function runFailedAgain(
+  first: readonly FileResult[],
+  runtimes: readonly Runtime[],
+  options: RunOptions,
+): Promise<readonly FileResult[]> {
+  const failed = first.filter((result) => result.failed > 0);
+  if (failed.length === 0 || failed.length > MAX_SECOND_RUNS) return first;
+  const again: FileResult[] = [];
+  for (const { file, runtime } of failed) {
+    console.log(`second run on ${runtime}: ${file}`);
+    const [result] = await runTestFiles(
+      [file],
+      runtimes.filter(({ name }) => name === runtime),
+      { ...options, concurrency: 1 },
+    );
+    if (result === undefined) continue;
+    again.push(result);
+    if (result.failed === 0) console.log(`passed only at its second run on ${runtime}: ${file}`);
+  }
+  return first.map((result) => again.find(({ file, runtime }) => file === result.file && runtime === result.runtime) ?? result);
+}
+
 async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
   const options = readOptions(args);
   const isClean = options.services || options.match.length > 0 || (await runChecks(signal));
@@ -79,7 +111,8 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
       (options.match.length === 0 || options.match.some((text) => file.includes(text))),
   );
   const env = options.services ? await provideServices(signal) : {};
-  const results = await runTestFiles(chosen, await provideRuntimes(options.runtimes, signal), {
+  const runtimes = await provideRuntimes(options.runtimes, signal);
+  const runOptions: RunOptions = {
     concurrency: CONCURRENCY,
     // The others keep a processor busy each (a browser, a fuzzer): one of them at a time beside one with Milvus.
     laneOf: (file) => (options.services ? (MILVUS_TESTS.some((start) => file.startsWith(start)) ? "milvus" : "others") : null),
@@ -88,9 +121,10 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
     env,
     signal,
     onResult: report,
-  });
-  const failures = results.filter((result) => result.failed > 0);
-  for (const { runtime, file } of failures) console.log(`failed on ${runtime}: ${file}`);
+  };
+  const first = await runTestFiles(chosen, runtimes, runOptions);
+  const results = options.hasSecondRun ? await runFailedAgain(first, runtimes, runOptions) : first;
+  for (const { runtime, file } of results.filter((result) => result.failed > 0)) console.log(`failed on ${runtime}: ${file}`);
   const left = files.filter((file) => file.startsWith(SERVICES_FOLDER));
   if (!options.services && options.match.length === 0 && left.length > 0) {
     console.log(`Left to "npm run test:services", which starts what they need: ${left.join(", ")}`);
