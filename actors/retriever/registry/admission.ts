@@ -1,9 +1,9 @@
 import { kennelError } from "../../../runtime/errors.ts";
-import type { MessageHeaders } from "../../../transport/transport.ts";
+import type { MessageHeaders, Scope } from "../../../transport/transport.ts";
 import type { ModeView } from "../../coordinator/modes.ts";
 import type { FusionSettings } from "../../document_store/document_store.ts";
 import { AnswerKeys } from "../answers/answer_key.ts";
-import type { SearchRequest } from "../search.ts";
+import type { Mode, SearchRequest } from "../search.ts";
 import type { Actives } from "./actives.ts";
 import { fitToAdopted } from "./adopted_requests.ts";
 import type { RegistryParts, ResolvedCollection } from "./options.ts";
@@ -27,6 +27,7 @@ export interface Query {
   readonly isLive: boolean;
 }
 
+type KeyedQuery = Pick<Query, "request" | "resolved" | "fusion" | "notBeforeMs">;
 type AdmissionParts = Pick<RegistryParts, "clock" | "modes" | "collections" | "reranker" | "languageModel">;
 
 /** Makes queries of requests: with their collection, the mode of the moment, and the key of their answer. */
@@ -47,36 +48,31 @@ export class Admission {
   admit(asked: SearchRequest, headers: MessageHeaders, resolved: ResolvedCollection, hasVector = asked.vector !== null): Query {
     const { clock, modes } = this.#parts;
     const receivedMs = clock.monotonicMs();
-    const { record, version } = resolved;
-    const { settings } = record;
+    const { settings } = resolved.record;
     const { adopt } = settings;
     const request = adopt === undefined ? asked : fitToAdopted(asked, adopt, settings.embedding);
     const read = modes.read(this.#actives.find(resolved)?.residency ?? "store", hasVector);
     const mode = adopt?.lexical === "none" ? { ...read, canSearchText: false } : read;
     const fusion = request.fusion ?? settings.fusion;
     const notBeforeMs = settings.ttlSeconds === null ? null : expiry(clock.wallMs(), settings.ttlSeconds);
-    const key = this.#keys.of(request, {
-      scope: headers.scope,
-      record,
-      version,
-      // What was answered in full is what a stale answer is taken from.
-      mode: mode.mode === "stale" ? "full" : mode.mode,
-      failed: mode.mode === "stale" ? NOTHING_FAILED : mode.degradations,
-      helpers: this.#helpers,
-      fusion,
-      notBeforeMs,
-    });
+    const query = { request, resolved, mode, fusion, notBeforeMs, receivedMs };
     return {
-      request,
-      resolved,
-      mode,
-      fusion,
-      notBeforeMs,
-      receivedMs,
+      ...query,
       endsAtMs: receivedMs + headers.timeoutMs,
-      key,
+      // What was answered in full is what a stale answer is taken from.
+      key: mode.mode === "stale" ? this.fullKey(query, headers.scope) : this.#key(query, headers.scope, mode.mode, mode.degradations),
       isLive: adopt !== undefined,
     };
+  }
+
+  /** The key that the query would have, had it been asked while nothing was missing. */
+  fullKey(query: KeyedQuery, scope: Scope): string {
+    return this.#key(query, scope, "full", NOTHING_FAILED);
+  }
+
+  #key({ request, resolved, fusion, notBeforeMs }: KeyedQuery, scope: Scope, mode: Mode, failed: ModeView["degradations"]): string {
+    const { record, version } = resolved;
+    return this.#keys.of(request, { scope, record, version, mode, failed, helpers: this.#helpers, fusion, notBeforeMs });
   }
 
   /** @throws KennelError `not_found` */

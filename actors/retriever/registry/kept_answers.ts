@@ -1,11 +1,14 @@
 import type { Clock } from "../../../runtime/clock.ts";
+import type { ModeView } from "../../coordinator/modes.ts";
 import { AnswerCache, type AnswerCacheOptions, type AnswerCacheStats } from "../answers/answer_cache.ts";
 import { nothingLeft, refuseDegraded } from "../pipeline/plan.ts";
-import type { EncodedAnswer } from "../search.ts";
+import type { Degradation, EncodedAnswer } from "../search.ts";
 import type { Actives } from "./actives.ts";
 import type { Query } from "./admission.ts";
 import type { Freshness } from "./freshness.ts";
 import type { RegistryParts } from "./options.ts";
+
+const NOT_WORKED_OUT: Degradation = { stage: "retrieve", reason: "unavailable", service: "vector_store", breaker: "closed" };
 
 /** Answers that were given before, and any answer as one asker gets it. */
 export class KeptAnswers {
@@ -78,17 +81,28 @@ export class KeptAnswers {
   stale(query: Query, isDegradedAllowed: boolean): EncodedAnswer {
     const { mode } = query;
     refuseDegraded(mode.degradations, isDegradedAllowed);
-    const found = query.request.useCache ? this.#answers.findStale(query.key) : null;
-    const { minVersion } = query.request;
-    if (found === null || (minVersion !== null && found.answer.rest.index_version < minVersion)) throw nothingLeft(mode);
-    const { answer, ageMs } = found;
-    const rest = {
-      ...answer.rest,
-      mode: mode.mode,
-      degradations: mode.degradations,
-      freshness: { ...answer.rest.freshness, age_ms: ageMs },
-    };
-    return this.answered({ hits: answer.hits, rest }, query, "hit");
+    const known = this.#known(query, query.key, mode);
+    if (known === null) throw nothingLeft(mode);
+    return known;
+  }
+
+  /**
+   * In the place of an answer that could not be worked out although the mode said that it could: a store that has just
+   * gone is not noticed at once.
+   * @param key the query's, had it been asked while nothing was missing
+   * @returns null when there is none
+   */
+  instead(query: Query, key: string): EncodedAnswer | null {
+    return this.#known(query, key, { mode: "stale", degradations: [...query.mode.degradations, NOT_WORKED_OUT] });
+  }
+
+  #known(query: Query, key: string, { mode, degradations }: Pick<ModeView, "mode" | "degradations">): EncodedAnswer | null {
+    const { useCache, minVersion } = query.request;
+    const found = useCache ? this.#answers.findStale(key) : null;
+    if (found === null || (minVersion !== null && found.answer.rest.index_version < minVersion)) return null;
+    const { hits, rest } = found.answer;
+    const freshness = { ...rest.freshness, age_ms: found.ageMs };
+    return this.answered({ hits, rest: { ...rest, mode, degradations, freshness } }, query, "hit");
   }
 
   /** The answer as this asker gets it: the hits' bytes shared, what differs per asker made anew. */

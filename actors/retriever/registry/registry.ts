@@ -247,16 +247,35 @@ export class RetrieverRegistry {
     const isKept = request.useCache && this.#answers.isOn;
     const known = isKept && !query.isLive ? this.#answers.find(query, targetVersion) : null;
     if (known !== null) return known;
-    if (!request.useCache) {
-      const { answer } = await this.#compute(query, plan, headers.timeoutMs, signal);
+    try {
+      return await this.#answer(query, plan, targetVersion, headers.timeoutMs, isDegradedAllowed, signal);
+    } catch (thrown) {
+      const isGone = isDegradedAllowed && toKennelError(thrown).code === "unavailable" && !this.#isDraining;
+      const kept = isGone ? this.#answers.instead(query, this.#admission.fullKey(query, headers.scope)) : null;
+      if (kept === null) throw thrown;
+      return kept;
+    }
+  }
+
+  async #answer(
+    query: Query,
+    plan: SearchPlan,
+    targetVersion: number,
+    timeoutMs: number,
+    isDegradedAllowed: boolean,
+    signal: AbortSignal,
+  ): Promise<EncodedAnswer> {
+    if (!query.request.useCache) {
+      const { answer } = await this.#compute(query, plan, timeoutMs, signal);
       refuseDegraded(answer.rest.degradations, isDegradedAllowed);
       return this.#answers.answered(answer, query, "off");
     }
-    const { result, isShared } = await this.#flights.join(`${targetVersion} ${query.key}`, headers.timeoutMs, signal, (flightSignal) =>
-      this.#computeAndKeep(query, plan, headers.timeoutMs, flightSignal),
+    const { result, isShared } = await this.#flights.join(`${targetVersion} ${query.key}`, timeoutMs, signal, (flightSignal) =>
+      this.#computeAndKeep(query, plan, timeoutMs, flightSignal),
     );
     refuseDegraded(result.answer.rest.degradations, isDegradedAllowed);
-    return this.#answers.answered(result.answer, query, result.wasKept ? "hit" : isShared ? "coalesced" : isKept ? "miss" : "off");
+    const worked = this.#answers.isOn ? "miss" : "off";
+    return this.#answers.answered(result.answer, query, result.wasKept ? "hit" : isShared ? "coalesced" : worked);
   }
 
   /** While embedding is away, a query whose vector or answer is still known is not degraded: what was kept is asked first. */

@@ -393,6 +393,32 @@ test("With the store down, what was asked before is answered with its age, and t
     assert.equal([(await search()).rest.mode, cacheOf(await search())], ["full", "hit"]);
   }));
 
+test("A store that has just gone, before the mode knows: what is still known of the question is answered", () =>
+  withRegistry({}, async ({ search, fail, store, registry, put, collections, clock }) => {
+    await search();
+    put("docs", { indexVersion: 2 }, {});
+    await registry.changed("docs", collections.get("docs") ?? null);
+    store.set("searchVector", { kind: "fail", code: "unavailable" });
+    store.set("searchText", { kind: "fail", code: "unavailable" });
+    await clock.advance(3_000);
+    for (const failed of [[], ["embedding"]] as const) {
+      fail(...failed); // what was answered in full is given, whatever else is missing now
+      const kept = await search();
+      assert.equal(
+        [kept.rest.mode, kept.rest.cache, kept.rest.freshness.age_ms, idsOf(kept)],
+        ["stale", "hit", 3_000, ["a#0", "b#0", "c#0"]],
+      );
+      assert.ok(kept.rest.degradations.some(({ stage, reason }) => stage === "retrieve" && reason === "unavailable"));
+    }
+    fail();
+    for (const refused of [{ query: "dog" }, { allowDegraded: false }, { useCache: false }]) {
+      assert.is((await search(refused).catch((thrown) => thrown)).code, "unavailable", JSON.stringify(refused));
+    }
+    store.set("searchVector", null);
+    store.set("searchText", null);
+    assert.equal([(await search()).rest.mode, (await search()).rest.index_version], ["full", 2]);
+  }));
+
 test("A node that drains takes no new query", () =>
   withRegistry({}, async ({ registry, search }) => {
     await search();
