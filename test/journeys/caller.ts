@@ -5,7 +5,7 @@ import type { WireError } from "../../bridge/schema/errors.ts";
 import type { WireJob } from "../../bridge/schema/jobs.ts";
 
 const POLL_MS = 10;
-const POLL_LIMIT_MS = 30_000;
+const POLL_LIMIT_MS = 60_000;
 
 export interface Reply<Body> {
   readonly status: number;

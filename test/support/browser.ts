@@ -6,6 +6,9 @@ import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { chromiumPath } from "./services.ts";
 
 const SCREENSHOTS = fileURLToPath(new URL("../../.cache/screenshots/", import.meta.url));
+/** A browser beside other tests on few processors: its start, and anything that is waited for on a page. */
+const START_LIMIT_MS = 120_000;
+const WAIT_LIMIT_MS = 60_000;
 const QUIET = [
   "--no-sandbox",
   "--disable-gpu",
@@ -39,11 +42,13 @@ export async function openBrowser({ origin, width, height, colorScheme }: TestBr
   const context = await chromium.launchPersistentContext(folder, {
     executablePath: chromiumPath(),
     headless: true,
+    timeout: START_LIMIT_MS,
     args: QUIET,
     viewport: { width, height },
     colorScheme,
   });
   const page = context.pages()[0] ?? (await context.newPage());
+  page.setDefaultTimeout(WAIT_LIMIT_MS);
   const problems = watchForProblems(context, page, origin);
   return {
     page,

@@ -10,7 +10,7 @@ export interface FerretServer extends ServerProcess {
   readonly port: number;
 }
 
-const START_LIMIT_MS = 20_000;
+const START_LIMIT_MS = 60_000;
 
 /**
  * FerretDB on SQLite files. It reads whole collections unless it is asked for one `_id`: keep them in the hundreds.

@@ -22,7 +22,7 @@ export interface NatsServerOptions {
   readonly name?: string;
 }
 
-const START_LIMIT_MS = 20_000;
+const START_LIMIT_MS = 60_000;
 const ASK_LIMIT_MS = 1_000;
 
 /**

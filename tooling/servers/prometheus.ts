@@ -22,7 +22,7 @@ export interface PrometheusServer extends ServerProcess {
   rules(): Promise<readonly { readonly name: string; readonly health: string; readonly state: string; readonly lastError?: string }[]>;
 }
 
-const START_LIMIT_MS = 20_000;
+const START_LIMIT_MS = 60_000;
 const CALL_LIMIT_MS = 10_000;
 
 /** @param folder for its configuration and data; it exists */

@@ -11,7 +11,7 @@ export interface RedisServer extends ServerProcess {
   command(...words: readonly string[]): Promise<string>;
 }
 
-const START_LIMIT_MS = 20_000;
+const START_LIMIT_MS = 60_000;
 const COMMAND_LIMIT_MS = 5_000;
 
 /**

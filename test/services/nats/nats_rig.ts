@@ -10,7 +10,7 @@ import { type NatsTransport, natsTransport } from "../../../transport/nats/nats.
 import { natsServerPath } from "../../support/services.ts";
 
 /** How long what a test waits for may take before the test has failed. */
-export const WAIT_MS = 20_000;
+export const WAIT_MS = 60_000;
 
 /** A server of its own with an empty folder; `stop` removes both. */
 export async function startServer(options: NatsServerOptions = {}): Promise<NatsServer> {
