@@ -66,6 +66,7 @@ export function loadConfig(sources: Sources): Config {
     nodeName: config.nodeName || toNodeName(sources.hostName()),
     dataDir,
     nats: withAbsolutePaths(config.nats, sources.workingFolder),
+    urlFetch: { ...config.urlFetch, caFile: config.urlFetch.caFile && resolve(sources.workingFolder, config.urlFetch.caFile) },
   };
 }
 
@@ -176,6 +177,8 @@ function findContradictions(config: Omit<Config, "auth">): readonly string[] {
   if (config.milvus.minPoolSize > config.milvus.maxPoolSize) problems.push("milvus.minPoolSize is larger than milvus.maxPoolSize");
   if (config.mongodb.minPoolSize > config.mongodb.maxPoolSize) problems.push("mongodb.minPoolSize is larger than mongodb.maxPoolSize");
   problems.push(...natsProblems(config));
+  if (config.urlIngest === "on" && config.urlFetch.hosts.length === 0)
+    problems.push("urlIngest is on and urlFetch.hosts names no host: list those that documents may be fetched from; *: all public ones");
   for (const [kind, limits] of Object.entries(config.supervision)) {
     if (limits.backoffMs > limits.maxBackoffMs) problems.push(`supervision.${kind}.backoffMs is longer than its maxBackoffMs`);
     if (limits.stopGraceMs > limits.stopLimitMs) problems.push(`supervision.${kind}.stopGraceMs is longer than its stopLimitMs`);

@@ -19,7 +19,10 @@ export function servePermissions(config: Config, root: string, packages: string,
   return [
     `--allow-read=${[root, packages, config.dataDir, configFile, ...serviceFiles(config), "/etc/hosts", "/usr/bin/ldd", "/proc/self"].map(escaped).join(",")}`,
     `--allow-write=${escaped(config.dataDir)}`,
-    `--allow-net=${[...hosts.map((host) => `${host}:${config.http.port}`), ...serviceHosts(config)].join(",")}`,
+    // Which hosts documents are fetched from is known only when somebody asks; the node itself checks each address.
+    config.urlIngest === "on"
+      ? "--allow-net"
+      : `--allow-net=${[...hosts.map((host) => `${host}:${config.http.port}`), ...serviceHosts(config)].join(",")}`,
     `--allow-ffi=${escaped(packages)}`,
     "--allow-env",
     "--allow-sys=hostname,cpus,osRelease,systemMemoryInfo,networkInterfaces,uid,gid,setPriority",
@@ -33,6 +36,7 @@ function serviceFiles(config: Config): readonly string[] {
     ...(keysFolder === config.dataDir ? [] : [keysFolder]),
     ...(parseMongoAddress(config.mongodb.url)?.files ?? []),
     ...natsFiles(config),
+    ...(config.urlFetch.caFile === "" ? [] : [config.urlFetch.caFile]),
   ];
 }
 

@@ -5,6 +5,7 @@ import { parseNatsAddresses } from "./nats_addresses.ts";
 import { RETRIEVAL_SETTINGS } from "./retrieval_settings.ts";
 import { secret, setting, type Values } from "./setting.ts";
 import { STORE_SETTINGS } from "./store_settings.ts";
+import { URL_FETCH_SETTINGS } from "./url_fetch_settings.ts";
 import { bytes, count, KIB, MIB, milliseconds, ratio, share } from "./value_types.ts";
 
 /** Levels of pino's log lines; `silent` writes none. */
@@ -130,6 +131,14 @@ export const SETTINGS = {
     maxBytes: setting(bytes(), 256 * MIB, "All of them together, in the data folder"),
     maxAgeMs: setting(milliseconds(30 * 86_400_000), 86_400_000, "Time that such a file is kept"),
   },
+
+  urlIngest: setting(
+    z.enum(["off", "on"]),
+    "off",
+    "Whether callers may have documents fetched by URL, from the hosts that `urlFetch.hosts` lists",
+  ),
+
+  ...URL_FETCH_SETTINGS,
 
   rerank: {
     url: secret(

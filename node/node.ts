@@ -44,6 +44,7 @@ import { openResident } from "./resident.ts";
 import { NO_TAP, type StoreTap } from "./services/parts.ts";
 import { superviseServices } from "./services.ts";
 import { NodeStatus } from "./status.ts";
+import { openUrlSource } from "./url_source.ts";
 
 export interface NodeEnvironment {
   readonly clock: Clock;
@@ -216,6 +217,7 @@ async function buildNode(
     registry: core.registry,
     embedding: services.embedding,
     uploads,
+    urls: openUrlSource(config, { clock, logger, metrics }),
     reranker: services.reranker ?? embeddingReranker(services.embedding),
     status,
     modes: coordination.control,

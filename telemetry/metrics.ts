@@ -54,6 +54,10 @@ export interface Metrics {
     /** What a provider has counted, and what it costs by the price that is set. */
     used(use: { readonly model: string; readonly tokens: number; readonly dollars: number }): void;
   };
+  readonly urlFetch: {
+    /** A document that a caller has named by URL; `outcome`: `fetched`, or why not. */
+    fetched(outcome: string, bytes: number): void;
+  };
   readonly chat: {
     /** Marks in chat's answers, by whether their passage says what it is cited for. */
     citations(outcome: "supported" | "dropped", count: number): void;
@@ -89,6 +93,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     ingest: ingestMetrics(registry),
     store: storeMetrics(registry),
     model: modelMetrics(registry),
+    urlFetch: urlFetchMetrics(registry),
     chat: chatMetrics(registry),
     nats: natsMetrics(registry),
     observe: (sources) => observeSources(registry, actors, sources),
@@ -336,6 +341,23 @@ function modelMetrics(registry: Registry): Metrics["model"] {
     used(use) {
       tokens.inc({ model: use.model }, use.tokens);
       cost.inc({ model: use.model }, use.dollars);
+    },
+  };
+}
+
+function urlFetchMetrics(registry: Registry): Metrics["urlFetch"] {
+  const registers = [registry];
+  const fetches = new Counter({
+    name: "kennel_url_fetches_total",
+    help: "Documents asked for by URL, by what came of it: fetched, or the reason why not",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const bytes = new Counter({ name: "kennel_url_fetched_bytes_total", help: "Bytes of documents fetched by URL, unpacked", registers });
+  return {
+    fetched(outcome, count) {
+      fetches.inc({ outcome });
+      bytes.inc(count);
     },
   };
 }

@@ -124,7 +124,10 @@ function describeClientCommands(program: Command, context: () => CommandContext,
     .command("ingest")
     .description("add files, folders and JSON lines to a collection; makes the collection when there is none")
     .argument("<collection>")
-    .argument("<paths...>", "text, Markdown, HTML, PDF, DOCX; .jsonl and .ndjson bring one document a line")
+    .argument(
+      "<paths...>",
+      "text, Markdown, HTML, PDF, DOCX; .jsonl and .ndjson bring one document a line; https:// is fetched by the server, where it may",
+    )
     .addOption(jsonOption())
     .action(async (collection, paths, options) => end(await (await import("./ingest.ts")).ingest(context(), collection, paths, options)));
   program

@@ -9,6 +9,8 @@ import { CommandError, EXIT } from "./terminal.ts";
 /** Well under what a server takes in one body (32 MiB, 10,000 documents), so that a bar moves and memory stays small. */
 export const BATCH_BYTES = 4 * 1_024 * 1_024;
 export const BATCH_DOCUMENTS = 1_000;
+/** What a server takes that is not set otherwise. */
+const BATCH_URLS = 16;
 /** Jobs that the server has taken and not finished; more would only wait there. */
 const MAX_OPEN_JOBS = 4;
 const POLL_MS = 100;
@@ -28,11 +30,13 @@ export async function ingest(
 ): Promise<number> {
   const { clock, terminal } = context;
   const startedMs = clock.monotonicMs();
-  const files = await findFiles(paths);
+  const urls = paths.filter(isUrl);
+  const files = urls.length === paths.length ? [] : await findFiles(paths.filter((path) => !isUrl(path)));
   await ensureCollection(context, collection);
   const jobs = new JobQueue(context, await startProgress(terminal, `Loading ${collection}`, "documents"));
   try {
     for await (const batch of batches(readDocuments(files, process.cwd()))) await jobs.add(batch, collection);
+    for (let from = 0; from < urls.length; from += BATCH_URLS) await jobs.add(toUrlBatch(urls.slice(from, from + BATCH_URLS)), collection);
     await jobs.finish();
   } finally {
     jobs.progress.stop();
@@ -63,7 +67,7 @@ export class JobQueue {
   async add(batch: Batch, collection: string): Promise<void> {
     while (this.#open.length >= MAX_OPEN_JOBS) await this.#poll();
     const { client, signal } = this.#context;
-    const path = `${collectionPath(collection)}/documents`;
+    const path = `${collectionPath(collection)}/${batch.areUrls === true ? "urls" : "documents"}`;
     this.#open.push(await client.request("POST", path, jobSchema, { body: batch.body, maxRetries: MAX_RETRIES, signal }));
     this.#sent += batch.documents;
     this.#show();
@@ -101,8 +105,17 @@ function doneIn({ counts }: WireJob): number {
   return counts.indexed + counts.unchanged + counts.skipped + counts.failed;
 }
 
+const isUrl = (path: string) => /^https?:\/\//i.test(path);
+
+/** Fetched by the server, from hosts that it is allowed to ask. */
+function toUrlBatch(urls: readonly string[]): Batch {
+  return { documents: urls.length, areUrls: true, body: { kind: "json", value: { urls } } };
+}
+
 export interface Batch {
   readonly documents: number;
+  /** The body names documents that the server is to fetch. @default false */
+  readonly areUrls?: boolean;
   readonly body: Body;
 }
 

@@ -13,6 +13,7 @@ import type {
   ReindexPlan,
 } from "../../actors/document_store/document_store.ts";
 import type { IncomingDocument } from "../../actors/ingest/accept.ts";
+import type { UrlFetcher } from "../../actors/ingest/fetching/url_fetcher.ts";
 import type { UploadFolder } from "../../actors/ingest/upload_folder.ts";
 import type { Mode } from "../../actors/retriever/search.ts";
 import type { Adopter } from "../../actors/vector_store/adopter.ts";
@@ -42,6 +43,12 @@ export interface DocumentIngest {
 
 /** Files that belong to no collection yet. */
 export type FileUploads = Pick<UploadFolder, "list" | "get" | "content" | "put" | "delete">;
+
+/** What fetches documents that are named by URL. */
+export interface UrlSource extends Pick<UrlFetcher, "fetchAll"> {
+  /** In one request. */
+  readonly maxUrls: number;
+}
 
 export interface CollectionReindex {
   /** Resolves once the job that builds the index anew is on disk. */

@@ -40,6 +40,7 @@ import type {
   NodeStatusSource,
   PageFiles,
   RetrieverPool,
+  UrlSource,
 } from "./collaborators.ts";
 import { collectionRoutes } from "./collection_routes.ts";
 import { CrossOrigin } from "./cross_origin.ts";
@@ -69,6 +70,7 @@ import { Router } from "./router.ts";
 import { searchAcrossRoutes } from "./search_across_routes.ts";
 import { SearchBodies } from "./search_bodies.ts";
 import { searchRoutes } from "./search_routes.ts";
+import { urlRoutes } from "./url_routes.ts";
 
 export interface BridgeParts {
   readonly transport: Transport;
@@ -82,6 +84,8 @@ export interface BridgeParts {
   readonly embedding: EmbeddingModel;
   readonly reranker: Reranker;
   readonly uploads: FileUploads;
+  /** Null: documents are not fetched by URL. */
+  readonly urls: UrlSource | null;
   readonly status: NodeStatusSource;
   readonly modes: ModeControl;
   readonly metrics: HttpMetrics;
@@ -147,6 +151,7 @@ function routesOf(parts: BridgeParts & { readonly bodies: SearchBodies }): reado
     ...foreignCollectionRoutes(parts),
     ...reindexRoutes(parts),
     ...documentRoutes(parts),
+    ...urlRoutes(parts),
     ...jobRoutes(parts),
     ...searchRoutes(parts),
     ...searchAcrossRoutes(parts),

@@ -9,18 +9,18 @@ import { isoTime } from "./times.ts";
 import { describe, refuse, strictObject, validate } from "./validate.ts";
 import { vectorSchema } from "./vectors.ts";
 
-const MAX_TITLE_LENGTH = 2_000;
-const MAX_URL_LENGTH = 4_000;
+export const MAX_TITLE_LENGTH = 2_000;
+export const MAX_URL_LENGTH = 4_000;
 const MAX_TEXT_LENGTH = 33_554_432;
 const MAX_ATTRIBUTES = 256;
 const MAX_ATTRIBUTE_LENGTH = 10_000;
 const MAX_PRINCIPALS = 256;
 
-const attributesSchema = z
+export const attributesSchema = z
   .record(attributeKeySchema, z.union([textSchema(MAX_ATTRIBUTE_LENGTH), z.number(), z.boolean()]))
   .refine((attributes) => Object.keys(attributes).length <= MAX_ATTRIBUTES, { error: `at most ${MAX_ATTRIBUTES} attributes` });
 
-const principalsSchema = z.array(textSchema(256)).max(MAX_PRINCIPALS);
+export const principalsSchema = z.array(textSchema(256)).max(MAX_PRINCIPALS);
 
 export const documentSchema = strictObject({
   id: documentIdSchema,
@@ -113,11 +113,11 @@ export function fileDocument(file: UploadedFile, fields: UploadFields, place: nu
 }
 
 /** Refuses a second document with the id of an earlier one: which of them would be kept is a guess. */
-export function refuseRepeatedIds(documents: readonly IncomingDocument[]): void {
+export function refuseRepeatedIds(documents: readonly { readonly id: string }[], list = "documents"): void {
   const places = new Map<string, number>();
   for (const [place, { id }] of documents.entries()) {
     const earlier = places.get(id);
-    if (earlier !== undefined) throw refuse(`documents[${place}].id`, `is ${describe(id)}, as documents[${earlier}].id is`, "each id once");
+    if (earlier !== undefined) throw refuse(`${list}[${place}].id`, `is ${describe(id)}, as ${list}[${earlier}].id is`, "each id once");
     places.set(id, place);
   }
 }

@@ -169,6 +169,20 @@ test("Every setting has a variable of its own, spelled from its key", () => {
   assert.is(environmentName(["supervision", "vectorStore", "maxInFlight"]), "KENNEL_SUPERVISION_VECTOR_STORE_MAX_IN_FLIGHT");
 });
 
+test("Documents are fetched by URL from hosts that are named, in ranges that are ranges, or the start is refused", () => {
+  assert.match(problemsOf(sources({ KENNEL_URL_INGEST: "on" })).join("\n"), "urlFetch.hosts names no host");
+  const wrong = ["Docs.example.com", "http://docs.example.com", "docs.example.com:8080", "*docs.example.com", "docs.*"];
+  for (const host of wrong) {
+    const problems = problemsOf(sources({ KENNEL_URL_INGEST: "on", KENNEL_URL_FETCH_HOSTS: host }));
+    assert.match(problems[0] ?? "", "KENNEL_URL_FETCH_HOSTS", host);
+  }
+  assert.match(problemsOf(sources({ KENNEL_URL_FETCH_PRIVATE_RANGES: "10.1.0.0/16,10.2" })).join("\n"), "expected a range");
+  const { urlFetch } = loadConfig(
+    sources({ KENNEL_URL_FETCH_HOSTS: "*.example.com, 10.1.2.3", KENNEL_URL_FETCH_PORTS: "8443", KENNEL_URL_FETCH_CA_FILE: "ca.pem" }),
+  );
+  assert.equal([urlFetch.hosts, urlFetch.ports, urlFetch.caFile], [["*.example.com", "10.1.2.3"], [8443], "/srv/kennel/ca.pem"]);
+});
+
 test("The log levels of the configuration are those that the log knows", () => {
   assert.equal([...LOG_LEVELS], [...WRITTEN_LEVELS]);
 });

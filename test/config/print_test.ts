@@ -46,6 +46,8 @@ test("Serving may listen where the configuration says, write the data folder, an
   assert.ok(permissions.includes("--allow-ffi=/opt/packages"));
   assert.match(permissions[0] ?? "", /^--allow-read=.*,\/etc\/kennel.json,/);
   assert.ok(permissions.every((permission) => permission !== "--allow-all" && !permission.startsWith("--allow-run")));
+  const fetching = servePermissions(load({ KENNEL_URL_INGEST: "on", KENNEL_URL_FETCH_HOSTS: "*" }), "/", "/packages", "/kennel.json");
+  assert.ok(fetching.includes("--allow-net"), "which hosts are asked is known only then");
   assert.ok(servePermissions(load({ KENNEL_HTTP_HOST: "::1" }), "/", "/packages", "/kennel.json").includes("--allow-net=[::1]:7400"));
 });
 

@@ -11,6 +11,16 @@ const BY_MEDIA_TYPE: Readonly<Record<string, Format>> = {
   "application/pdf": "pdf",
   "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
 };
+/** Of files that are fetched: what is not among them is not read, whatever its name. */
+export const READABLE_MEDIA_TYPES: readonly string[] = Object.keys(BY_MEDIA_TYPE);
+
+/** @param contentType with parameters, or without */
+export function isReadableMediaType(contentType: string): boolean {
+  return Object.hasOwn(BY_MEDIA_TYPE, mediaTypeOf(contentType));
+}
+
+const mediaTypeOf = (contentType: string) => contentType.split(";")[0]?.trim().toLowerCase() ?? "";
+
 const BY_EXTENSION: Readonly<Record<string, Format>> = {
   txt: "text",
   text: "text",
@@ -31,7 +41,7 @@ const BY_EXTENSION: Readonly<Record<string, Format>> = {
 export function formatOf(file: { readonly mediaType: string; readonly fileName: string; readonly bytes: Uint8Array }): Format {
   if (startsWith(file.bytes, "%PDF-")) return "pdf";
   const extension = /\.([^./\\]+)$/.exec(file.fileName)?.[1]?.toLowerCase() ?? "";
-  const named = BY_EXTENSION[extension] ?? BY_MEDIA_TYPE[file.mediaType.split(";")[0]?.trim().toLowerCase() ?? ""];
+  const named = BY_EXTENSION[extension] ?? BY_MEDIA_TYPE[mediaTypeOf(file.mediaType)];
   if (named === "pdf") throw new ParseFailure("The file is called a PDF and is none");
   if (startsWith(file.bytes, "PK\u0003\u0004")) {
     if (named === undefined || named === "docx") return "docx";
@@ -57,7 +67,7 @@ export function decodeText(bytes: Uint8Array): string {
 
 /** A file of JSON lines is not one document but one a line. */
 export function isJsonLines(file: { readonly mediaType: string; readonly fileName: string }): boolean {
-  const mediaType = file.mediaType.split(";")[0]?.trim().toLowerCase() ?? "";
+  const mediaType = mediaTypeOf(file.mediaType);
   const isStated = ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"].includes(mediaType);
   return isStated || /\.(jsonl|ndjson)$/i.test(file.fileName);
 }

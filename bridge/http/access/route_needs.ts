@@ -30,6 +30,7 @@ export const ROUTE_NEEDS: Readonly<Record<string, RouteNeed>> = {
   "POST /v1/collections/{collection}/switch": WRITE,
   "DELETE /v1/collections/{collection}/versions/{version}": WRITE,
   "POST /v1/collections/{collection}/documents": WRITE,
+  "POST /v1/collections/{collection}/urls": WRITE,
   "GET /v1/collections/{collection}/documents": READ,
   "DELETE /v1/collections/{collection}/documents": WRITE,
   "GET /v1/collections/{collection}/documents/{document}": READ,

@@ -367,6 +367,10 @@ export async function startTestServer(changes: Partial<BridgeParts> = {}): Promi
     adoption: new Adopter(null, embedding, 1_000),
     embedding,
     uploads: memoryUploads(),
+    urls: {
+      maxUrls: 4,
+      fetchAll: async (documents) => documents.map(() => ({ fileName: "", mediaType: "text/plain", bytes: new Uint8Array(1) })),
+    },
     reranker: embeddingReranker(embedding),
     status: node,
     modes: { force: async (mode) => ({ mode: mode ?? "full", forced_mode: mode }) },
