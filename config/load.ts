@@ -66,6 +66,7 @@ export function loadConfig(sources: Sources): Config {
     nodeName: config.nodeName || toNodeName(sources.hostName()),
     dataDir,
     nats: withAbsolutePaths(config.nats, sources.workingFolder),
+    backup: { ...config.backup, folder: config.backup.folder && resolve(sources.workingFolder, config.backup.folder) },
     urlFetch: { ...config.urlFetch, caFile: config.urlFetch.caFile && resolve(sources.workingFolder, config.urlFetch.caFile) },
   };
 }
@@ -179,6 +180,8 @@ function findContradictions(config: Omit<Config, "auth">): readonly string[] {
   problems.push(...natsProblems(config));
   if (config.urlIngest === "on" && config.urlFetch.hosts.length === 0)
     problems.push("urlIngest is on and urlFetch.hosts names no host: list those that documents may be fetched from; *: all public ones");
+  if (config.backup.folder !== "" && config.mongodb.url !== "")
+    problems.push("backup.folder is for the embedded document store: documents in MongoDB are backed up with its own tools");
   for (const [kind, limits] of Object.entries(config.supervision)) {
     if (limits.backoffMs > limits.maxBackoffMs) problems.push(`supervision.${kind}.backoffMs is longer than its maxBackoffMs`);
     if (limits.stopGraceMs > limits.stopLimitMs) problems.push(`supervision.${kind}.stopGraceMs is longer than its stopLimitMs`);

@@ -16,9 +16,10 @@ import { type Config, redisAddresses } from "./schema.ts";
  */
 export function servePermissions(config: Config, root: string, packages: string, configFile: string): readonly string[] {
   const hosts = config.http.host === "localhost" ? ["localhost", "127.0.0.1", "[::1]"] : [bracketed(config.http.host)];
+  const backupFolder = config.backup.folder === "" ? [] : [config.backup.folder];
   return [
-    `--allow-read=${[root, packages, config.dataDir, configFile, ...serviceFiles(config), "/etc/hosts", "/usr/bin/ldd", "/proc/self"].map(escaped).join(",")}`,
-    `--allow-write=${escaped(config.dataDir)}`,
+    `--allow-read=${[root, packages, config.dataDir, configFile, ...backupFolder, ...serviceFiles(config), "/etc/hosts", "/usr/bin/ldd", "/proc/self"].map(escaped).join(",")}`,
+    `--allow-write=${[config.dataDir, ...backupFolder].map(escaped).join(",")}`,
     // Which hosts documents are fetched from is known only when somebody asks; the node itself checks each address.
     config.urlIngest === "on"
       ? "--allow-net"

@@ -268,13 +268,26 @@ export const SETTINGS = {
   },
 
   janitor: {
-    intervalMs: setting(milliseconds(), 60_000, "Pause between two rounds of upkeep, jittered"),
-    maxExpiredDocuments: setting(count(100_000), 1_000, "Documents past their time to live removed in one round and collection"),
+    intervalMs: setting(milliseconds(), 60_000, "Pause between two runs of each task of upkeep, jittered"),
+    maxExpiredDocuments: setting(count(100_000), 1_000, "Documents past their time to live removed in one run and collection"),
     minRowsToOptimize: setting(
       count(100_000_000),
       200,
       "Rows changed since the last optimisation of an index that make the next one worthwhile",
     ),
+    orphanIntervalMs: setting(milliseconds(), 3_600_000, "Pause between two looks for what nothing refers to any more, jittered"),
+    memoryIntervalMs: setting(milliseconds(), 2_000, "Pause between two looks at the process' memory, see `resident.highWater`"),
+    maxUsageCollections: setting(count(100_000), 10_000, "Collections whose searches are counted over restarts"),
+  },
+
+  backup: {
+    folder: setting(
+      z.string(),
+      "",
+      "Folder in which the node makes backups of its embedded document store by itself, on another disk than the data folder; empty: it makes none",
+    ),
+    intervalMs: setting(milliseconds(30 * 86_400_000), 86_400_000, "Age of the newest backup from which on the next one is made"),
+    keep: setting(count(10_000), 7, "Newest backups that are kept"),
   },
 
   coordinator: {

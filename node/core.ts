@@ -8,8 +8,7 @@ import { type IngestService, ingestService } from "../actors/ingest/ingest_servi
 import type { IngestMessage } from "../actors/ingest/messages.ts";
 import { createPreparer } from "../actors/ingest/preparing/preparer.ts";
 import { Repairs } from "../actors/ingest/repairs.ts";
-import { createJanitor } from "../actors/janitor/janitor.ts";
-import { janitorTasks } from "../actors/janitor/tasks.ts";
+import { UsageStatistics } from "../actors/janitor/usage.ts";
 import { followWrites } from "../actors/retriever/registry/followed_store.ts";
 import { watchMissing } from "../actors/retriever/registry/missing_indexes.ts";
 import type { ResidentParts } from "../actors/retriever/registry/options.ts";
@@ -17,6 +16,7 @@ import { noteParents, PassingParents } from "../actors/retriever/registry/passin
 import { PopularQueries } from "../actors/retriever/registry/popular_queries.ts";
 import { PopularQueryFile } from "../actors/retriever/registry/popular_query_file.ts";
 import { RetrieverRegistry } from "../actors/retriever/registry/registry.ts";
+import type { UpkeepControl } from "../bridge/http/collaborators.ts";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type KennelError, kennelError } from "../runtime/errors.ts";
@@ -29,21 +29,20 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { compareBuilds } from "./build_comparisons.ts";
 import { registryOptions } from "./options.ts";
 import type { Services } from "./services.ts";
+import { startUpkeep, upkeepNotBegun } from "./upkeep.ts";
 
 /** UTF-16 units of a document's id. */
 const MAX_ID_LENGTH = 512;
 /** Longest ask of the ingest actor; a request's own deadline is shorter. */
 const INGEST_LIMIT_MS = 600_000;
 
-/** Finished jobs that can still be asked for. */
-const FINISHED_JOBS = { maxFinishedJobs: 1_000, maxJobAgeMs: 7 * 86_400_000 } as const;
-/** Searches on a build end within minutes; whoever wants it back has the rest of the hour to put an alias on it. */
-const RETIRED_VERSION_MS = 3_600_000;
 const MAX_SHOWN_BUILDS = 20;
 /** Parents on their way from the document store's transaction to the index: those of a few batches. */
 const PASSING_PARENT_BYTES = 16_777_216;
 /** In the data folder: what is asked most. */
 const POPULAR_FILE = "popular_queries.json";
+/** In the data folder: how often collections are searched. */
+const USAGE_FILE = "usage.json";
 const POPULAR = { maxCollections: 256, saveIntervalMs: 60_000 } as const;
 
 /** Stands between retrievers and their supervisor, so that one can be made to crash, hang or be slow on demand. */
@@ -62,6 +61,8 @@ export interface CoreParts {
   readonly modes: Modes;
   readonly resident: ResidentParts;
   readonly retrieverTap: RetrieverTap;
+  /** Files that belong to no collection yet. */
+  readonly uploads: { dropOld(): Promise<number> };
   /** Whether a collection that is warmed at the start is to be on this node, and not on others alone. */
   readonly isPlacedHere: (collection: string) => boolean;
   /** Told when this node has changed a collection, or what it holds. */
@@ -73,6 +74,7 @@ export interface Core {
   readonly catalog: Catalog;
   readonly registry: RetrieverRegistry;
   readonly ingest: IngestService;
+  readonly upkeep: UpkeepControl;
   /** Resolves when a request can be answered: the collections are known, or were waited for long enough. Rejects when the start has failed. */
   readonly settled: Promise<unknown>;
   /** Resolves once the collections are known and what works on them has begun; rejects when that failed for good or `close` came first. */
@@ -101,6 +103,7 @@ export function startCore(parts: CoreParts): Core {
       if (record === null) {
         metrics.forgetCollection(name);
         services.forgetAdopted(name);
+        usage.forget(name);
       }
       for (const follow of followers) follow(name, record);
     },
@@ -110,6 +113,8 @@ export function startCore(parts: CoreParts): Core {
   const closing = new AbortController();
   const searched = watchMissing(services.vectors, (index) => repairs.missed(index, closing.signal));
   const popular = popularQueries(parts);
+  const usage = new UsageStatistics(join(config.dataDir, USAGE_FILE), config.janitor.maxUsageCollections, parts.clock);
+  const pinned = () => pinnedOf(catalog).filter(parts.isPlacedHere);
   const retrievers = supervisor.spawnSupervisor("retrievers", { shutdown: "together" });
   const registry = new RetrieverRegistry(
     {
@@ -119,7 +124,7 @@ export function startCore(parts: CoreParts): Core {
       metrics: { ...metrics.search, ...metrics.retriever },
       supervisor: { spawn: (spec) => retrievers.spawn(parts.retrieverTap(spec)) },
       collections: catalog,
-      pinned: () => pinnedOf(catalog).filter(parts.isPlacedHere),
+      pinned,
       vectorStore: searched,
       lexicalIndex: searched,
       models: (name) => modelOf(services, name, "conflict"),
@@ -128,6 +133,10 @@ export function startCore(parts: CoreParts): Core {
       sharedAnswers: services.sharedAnswers,
       documents: {
         ...services.documents,
+        noteUse: (uses, signal) => {
+          usage.add(uses); // whatever becomes of the note: the two are kept apart
+          return services.documents.noteUse(uses, signal);
+        },
         recentlyUsed: async (limit, signal) => (await services.documents.recentlyUsed(limit, signal)).filter(parts.isPlacedHere),
       },
       modes: parts.modes,
@@ -183,6 +192,7 @@ export function startCore(parts: CoreParts): Core {
     random: parts.random,
     logger: parts.logger,
   };
+  let upkeep: UpkeepControl = upkeepNotBegun(() => collectionsUnknown(services.documentService));
   let worker: ActorRef<IngestMessage> | null = null;
   const ingest = ingestService(laterActor(() => worker, () => collectionsUnknown(services.documentService)), options, INGEST_LIMIT_MS); // biome-ignore format: one thought
   const begin = () => {
@@ -194,20 +204,28 @@ export function startCore(parts: CoreParts): Core {
       behavior: () => ingestBehavior(options),
       details: () => ({ building: catalog.building().slice(0, MAX_SHOWN_BUILDS).map(describeBuild) }),
     });
-    startJanitor(parts, catalog, ingest);
+    upkeep = startUpkeep({ ...parts, catalog, ingest, registry, usage, pinned });
   };
   const repairs = new Repairs({ catalog, ingest, clock: parts.clock, logger: parts.logger });
   const close = async () => {
     closing.abort(kennelError("draining"));
-    await preparer.close();
+    await Promise.all([preparer.close(), usage.save().catch(({ code }) => parts.logger.warn({ code }, "usage was not kept"))]);
   };
+  const usageLoaded = usage.load().catch(({ code }) => parts.logger.warn({ code }, "earlier usage is not known"));
   const opening = openCollections(parts, catalog, closing.signal);
-  const known = opening.known.then(begin);
+  const known = Promise.all([opening.known, usageLoaded]).then(begin);
   known.catch(() => {}); // whoever started the node hears of it by `settled`
   return {
     catalog,
     registry,
     ingest,
+    upkeep: {
+      list: () => upkeep.list(),
+      pause: (...given) => upkeep.pause(...given),
+      resume: (...given) => upkeep.resume(...given),
+      run: (...given) => upkeep.run(...given),
+      usage: (limit) => upkeep.usage(limit),
+    },
     changedElsewhere,
     known,
     settled: opening.settledWith(known),
@@ -264,21 +282,6 @@ function popularQueries({ config, clock, logger }: CoreParts): PopularQueries {
 function describeBuild({ name, versions }: CollectionRecord): object {
   const building = versions.find((version) => version.kind === "building");
   return { collection: name, version: building?.version, job: building?.jobId, through: building?.through, is_repair: building?.isRepair };
-}
-
-function startJanitor({ config, services, supervisor, clock, random, logger }: CoreParts, catalog: Catalog, ingest: IngestService): void {
-  const tasks = janitorTasks({
-    catalog,
-    documents: services.documents,
-    ingest,
-    ...config.janitor,
-    ...FINISHED_JOBS,
-    retiredVersionMs: RETIRED_VERSION_MS,
-    clock,
-  });
-  const { intervalMs } = config.janitor;
-  const { behavior, details } = createJanitor({ tasks, intervalMs, taskTimeoutMs: INGEST_LIMIT_MS, clock, random, logger });
-  supervisor.spawn({ name: "janitor", kind: "janitor", limits: config.supervision.janitor, behavior, details });
 }
 
 function modelOf(services: Services, name: string, otherwise: "conflict" | "unavailable"): Services["embedding"] {

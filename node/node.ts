@@ -117,6 +117,8 @@ async function buildNode(
   const services = await superviseServices({ supervisor, config, clock, random, logger, metrics, tap });
   const coordination = startCoordination(supervisor, services, config, clock, logger);
   const { modes } = coordination;
+  const uploads = new UploadFolder(join(config.dataDir, UPLOADS_FOLDER), config.uploads, clock, random);
+  await uploads.open();
   let cluster: Cluster | null = null;
   const core = startCore({
     config,
@@ -129,6 +131,7 @@ async function buildNode(
     modes,
     resident,
     retrieverTap,
+    uploads,
     isPlacedHere: (collection) => cluster?.isPlacedHere(collection) ?? true,
     onChanged: (collection) => cluster?.changed(collection),
   });
@@ -197,8 +200,6 @@ async function buildNode(
     describeCluster,
   });
   metrics.observe(status.metricSources(services.caches));
-  const uploads = new UploadFolder(join(config.dataDir, UPLOADS_FOLDER), config.uploads, clock, random);
-  await uploads.open();
   const keys =
     config.auth === "off"
       ? null
@@ -221,6 +222,7 @@ async function buildNode(
     reranker: services.reranker ?? embeddingReranker(services.embedding),
     status,
     modes: coordination.control,
+    upkeep: core.upkeep,
     metrics: metrics.http,
     exposition: metrics,
     page: await openPage(),

@@ -137,6 +137,9 @@ export interface SupervisionEvent {
     | "probe_failed"
     | "draining"
     | "stopped"
-    | "escalated";
+    | "escalated"
+    /** Of the process: it is above its high-water mark, and well below it again. */
+    | "memory_high"
+    | "memory_normal";
   readonly detail: string | null;
 }

@@ -11,6 +11,8 @@ export interface SupervisionEvents {
   recent(): readonly SupervisionEvent[];
   /** Calls `listener` with every event from now on; returns what ends that. A listener must not throw. */
   subscribe(listener: (event: SupervisionEvent) => void): () => void;
+  /** Adds an event of the process itself. */
+  report(path: string, event: "memory_high" | "memory_normal", detail: string): void;
 }
 
 export class EventLog implements SupervisionEvents {
@@ -31,6 +33,10 @@ export class EventLog implements SupervisionEvents {
   subscribe(listener: (event: SupervisionEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  report(path: string, event: "memory_high" | "memory_normal", detail: string): void {
+    this.emit(path, event, detail);
   }
 
   /** @param error goes to the log with its stack, never into the event */
@@ -60,6 +66,8 @@ function levelOf(event: SupervisionEvent["event"]): "error" | "warn" | "debug" {
     case "crashed":
     case "suspended":
     case "probe_failed":
+    case "memory_high":
+    case "memory_normal":
       return "warn";
     default:
       return "debug";

@@ -54,6 +54,10 @@ export interface Metrics {
     /** What a provider has counted, and what it costs by the price that is set. */
     used(use: { readonly model: string; readonly tokens: number; readonly dollars: number }): void;
   };
+  readonly upkeep: {
+    /** One run of a task ended. */
+    ran(task: string, outcome: "ok" | "failed", durationMs: number): void;
+  };
   readonly urlFetch: {
     /** A document that a caller has named by URL; `outcome`: `fetched`, or why not. */
     fetched(outcome: string, bytes: number): void;
@@ -93,6 +97,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     ingest: ingestMetrics(registry),
     store: storeMetrics(registry),
     model: modelMetrics(registry),
+    upkeep: upkeepMetrics(registry),
     urlFetch: urlFetchMetrics(registry),
     chat: chatMetrics(registry),
     nats: natsMetrics(registry),
@@ -341,6 +346,30 @@ function modelMetrics(registry: Registry): Metrics["model"] {
     used(use) {
       tokens.inc({ model: use.model }, use.tokens);
       cost.inc({ model: use.model }, use.dollars);
+    },
+  };
+}
+
+function upkeepMetrics(registry: Registry): Metrics["upkeep"] {
+  const registers = [registry];
+  const runs = new Counter({
+    name: "kennel_upkeep_runs_total",
+    help: "Runs of the janitor's tasks, by how they ended",
+    labelNames: ["task", "outcome"],
+    registers,
+  });
+  const lastSuccess = new Gauge({
+    name: "kennel_upkeep_last_success_timestamp_seconds",
+    help: "When each task last ran well, in Unix time",
+    labelNames: ["task"],
+    registers,
+  });
+  const seconds = new Counter({ name: "kennel_upkeep_seconds_total", help: "Time that tasks took", labelNames: ["task"], registers });
+  return {
+    ran(task, outcome, durationMs) {
+      runs.inc({ task, outcome });
+      seconds.inc({ task }, durationMs / 1_000);
+      if (outcome === "ok") lastSuccess.setToCurrentTime({ task });
     },
   };
 }

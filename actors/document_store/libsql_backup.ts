@@ -1,7 +1,10 @@
 /** Backups of the embedded document store, as the command line makes and restores them: beside a node that serves, or without one. */
-import { statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { basename } from "node:path";
 import type { Clock } from "../../runtime/clock.ts";
 import { createWorkerPool } from "../../runtime/worker_pool.ts";
+import { digestPath, sha256Of } from "./backup_digest.ts";
 import type { CollectionRecord } from "./document_store.ts";
 import { type BackupContents, type BackupNotes, becomeStore, expectedBytes, openBackup, readBackup } from "./libsql/backup/backup_file.ts";
 import type { BackupTask } from "./libsql/backup/backup_thread.ts";
@@ -27,7 +30,7 @@ export interface BackupRequest {
 }
 
 /** Copies the store as of one moment. Rejects with `storage_full`, `unavailable` (the file cannot be used), `cancelled`. */
-export async function backUpStore({ onProgress, ...task }: BackupRequest, clock: Clock, signal: AbortSignal): Promise<BackupContents> {
+async function backUpStore({ onProgress, ...task }: BackupRequest, clock: Clock, signal: AbortSignal): Promise<BackupContents> {
   const total = expectedBytes(task.from);
   const pool = createWorkerPool<BackupTask, BackupContents>({
     name: "backup",
@@ -52,6 +55,22 @@ export async function backUpStore({ onProgress, ...task }: BackupRequest, clock:
     ended.abort();
     await reporting;
     await pool.close();
+  }
+}
+
+/** As `backUpStore`, with its SHA-256 beside it as `sha256sum --check` reads it; nothing is left of one that fails. */
+export async function backUpWithDigest(
+  request: BackupRequest,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<BackupContents & { readonly digest: string; readonly bytes: number }> {
+  try {
+    const contents = await backUpStore(request, clock, signal);
+    const { digest, bytes } = await sha256Of(request.to, request.onProgress);
+    await writeFile(digestPath(request.to), `${digest}  ${basename(request.to)}\n`);
+    return { ...contents, digest, bytes };
+  } finally {
+    rmSync(request.draft, { force: true });
   }
 }
 

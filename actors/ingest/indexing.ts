@@ -12,6 +12,7 @@ import { type BatchLimits, cutBatches } from "./batches.ts";
 import type { BuildComparer } from "./comparing.ts";
 import { type Build, buildingOf, buildsOf, fitting, IndexBuilds, toRows } from "./index_builds.ts";
 import { countOutcomes, type IngestMetrics, outcomesOf, timed } from "./ingest_metrics.ts";
+import { Orphans } from "./orphans.ts";
 import type { PreparedDocument, Preparer } from "./preparing/preparer.ts";
 import { Reindexing } from "./reindexing.ts";
 import { StandbyBuilds } from "./standby_builds.ts";
@@ -68,6 +69,7 @@ export class Indexing {
   readonly #builds: IndexBuilds;
   readonly #reindexing: Reindexing;
   readonly standby: StandbyBuilds;
+  readonly orphans: Orphans;
   /** Rows changed since the index was last optimised. */
   readonly #changedRows = new Map<string, number>();
 
@@ -76,6 +78,7 @@ export class Indexing {
     this.#builds = new IndexBuilds(parts);
     this.#reindexing = new Reindexing(parts, this.#builds);
     this.standby = new StandbyBuilds(parts, this.#builds);
+    this.orphans = new Orphans(parts, this.#builds);
   }
 
   /** Collections whose index would gain from being optimised, those that have changed most first. */

@@ -2,6 +2,7 @@ import { kennelError } from "../../runtime/errors.ts";
 import type { ActorRef, Asks } from "../../supervisor/kernel/behavior.ts";
 import type { BuildSettings, CollectionRecord, JobRecord, ReindexPlan } from "../document_store/document_store.ts";
 import type { Filter } from "../vector_store/filter.ts";
+import type { IndexName } from "../vector_store/vector_store.ts";
 import { checkDocuments, type IncomingDocument } from "./accept.ts";
 import { type AdoptedTarget, removeAdopted, removeAdoptedMatching } from "./adopted_removals.ts";
 import { refuseRebuild, refuseUnfit, writableAdoption } from "./adopted_writes.ts";
@@ -38,6 +39,10 @@ export interface IngestService {
   repairIfIncomplete(collection: string, signal: AbortSignal): Promise<boolean>;
   /** Drops a build that is not searched any more. False: an alias pins it, or there is none. */
   dropVersion(collection: string, version: number, signal: AbortSignal): Promise<boolean>;
+  /** Drops an index that no collection has. False: one has it. */
+  dropOrphan(index: IndexName, signal: AbortSignal): Promise<boolean>;
+  /** Removes rows of documents that are not known. @returns of how many documents */
+  removeOrphans(collection: string, signal: AbortSignal): Promise<number>;
   /** Drops a collection's indexes after everything that runs on it has ended. */
   dropIndex(record: CollectionRecord, signal: AbortSignal): Promise<void>;
   /** At most `limit` documents last changed before `beforeMs`. @returns how many were removed */
@@ -99,6 +104,9 @@ export function ingestService(actor: ActorRef<IngestMessage>, options: IngestOpt
       exclusive(collection, (indexing, inner) => indexing.repairIfIncomplete(collection, inner), signal),
     dropVersion: (collection, version, signal) =>
       exclusive(collection, (indexing, inner) => indexing.standby.drop(collection, version, inner), signal),
+    dropOrphan: (index, signal) => exclusive(index.collection, (indexing, inner) => indexing.orphans.dropIndex(index, inner), signal),
+    removeOrphans: (collection, signal) =>
+      exclusive(collection, (indexing, inner) => indexing.orphans.removeRows(collection, inner), signal),
     dropIndex: (record, signal) => exclusive(record.name, (indexing, inner) => indexing.dropIndex(record, inner), signal),
     removeExpired: (collection, beforeMs, limit, signal) =>
       exclusive(collection, (indexing, inner) => indexing.removeExpired(collection, beforeMs, limit, inner), signal),

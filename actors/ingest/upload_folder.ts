@@ -72,7 +72,7 @@ export class UploadFolder {
       if (found === null) await rm(join(this.#path, name), { force: true });
       else this.#keep(found.upload);
     }
-    await this.#dropOld();
+    await this.dropOld();
   }
 
   /** Newest first. */
@@ -93,7 +93,7 @@ export class UploadFolder {
 
   /** Rejects with `storage_full` or `unavailable`. */
   async put(file: NewUpload, content: Uint8Array): Promise<Upload> {
-    await this.#dropOld();
+    await this.dropOld();
     const { maxFiles, maxBytes } = this.#limits;
     if (this.#uploads.size >= maxFiles || this.#bytes + content.length > maxBytes) {
       throw kennelError("storage_full", { message: "There is no room for more files that belong to no collection; delete some" });
@@ -158,12 +158,16 @@ export class UploadFolder {
     this.#uploads.delete(id);
   }
 
-  async #dropOld(): Promise<void> {
+  /** What is too old is removed from the disk, too. @returns how many files. Rejects with `unavailable`. */
+  async dropOld(): Promise<number> {
+    let dropped = 0;
     for (const upload of [...this.#uploads.values()]) {
       if (!this.#isOld(upload)) continue;
       this.#forget(upload.id);
       await rm(join(this.#path, upload.id), { force: true }).catch(refuseDisk);
+      dropped += 1;
     }
+    return dropped;
   }
 
   #isOld({ createdAtMs }: Upload): boolean {

@@ -156,6 +156,7 @@ export class AdoptedWords implements VectorStore, LexicalIndex {
   optimize: VectorStore["optimize"] = (...call) => this.#options.store.optimize(...call);
   scan: VectorStore["scan"] = (...call) => this.#options.store.scan(...call);
   countRows: VectorStore["countRows"] = (...call) => this.#options.store.countRows(...call);
+  ownIndexes: VectorStore["ownIndexes"] = (...call) => this.#options.store.ownIndexes(...call);
   probe: VectorStore["probe"] = (...call) => this.#options.store.probe(...call);
 
   async close(): Promise<void> {

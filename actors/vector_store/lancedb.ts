@@ -5,6 +5,7 @@ import { type Batch, decodeRows } from "./lancedb/decode_rows.ts";
 import { refuseAborted, translateFailure, untilAborted } from "./lancedb/failures.ts";
 import { type MaintenanceOptions, optimizeTable } from "./lancedb/maintenance.ts";
 import { fetchChunks, searchText, searchVector } from "./lancedb/search.ts";
+import { indexOfTable } from "./lancedb/table_schema.ts";
 import { type OpenTable, TableCache } from "./lancedb/tables.ts";
 import { createTable, dropTable, extendTable, replaceDocuments } from "./lancedb/writes.ts";
 import { checkReplacement } from "./replacement.ts";
@@ -23,6 +24,7 @@ export interface LanceDbOptions extends MaintenanceOptions {
 }
 
 const MEBIBYTE = 1_048_576;
+const TABLES_PER_PAGE = 1_000;
 
 /** The embedded store: vectors and BM25 of every collection, one LanceDB table for each index, within this process. */
 export async function openLanceDb(options: LanceDbOptions): Promise<VectorStore & LexicalIndex> {
@@ -120,6 +122,22 @@ class LanceDbStore implements VectorStore, LexicalIndex {
       }
     } finally {
       released.resolve();
+    }
+  }
+
+  /** The folder is one process's. */
+  async ownIndexes(signal: AbortSignal): Promise<readonly IndexName[]> {
+    const indexes: IndexName[] = [];
+    for (let startAfter = ""; ; ) {
+      const page = await settle("list", null, signal, () =>
+        this.#connection.tableNames({ limit: TABLES_PER_PAGE, ...(startAfter === "" ? {} : { startAfter }) }),
+      );
+      for (const name of page) {
+        const index = indexOfTable(name);
+        if (index !== null) indexes.push(index);
+      }
+      startAfter = page.at(-1) ?? "";
+      if (page.length < TABLES_PER_PAGE) return indexes;
     }
   }
 

@@ -133,6 +133,7 @@ export class LexicalReplica implements VectorStore, LexicalIndex {
   searchVector: VectorStore["searchVector"] = (...call) => this.#options.store.searchVector(...call);
   scan: VectorStore["scan"] = (...call) => this.#options.store.scan(...call);
   countRows: VectorStore["countRows"] = (...call) => this.#options.store.countRows(...call);
+  ownIndexes: VectorStore["ownIndexes"] = (...call) => this.#options.store.ownIndexes(...call);
   probe: VectorStore["probe"] = (...call) => this.#options.store.probe(...call);
 
   async close(): Promise<void> {

@@ -229,6 +229,11 @@ class Milvus implements MilvusStore {
   }
 
   /** A search in the collection that was used last: a server says that it is healthy long before it can search. Before the first use, the list of collections. */
+  /** Another Kennel, with other documents, may share the server. */
+  async ownIndexes(): Promise<readonly IndexName[]> {
+    return [];
+  }
+
   async probe(signal: AbortSignal): Promise<void> {
     await settle("reach the vector store", null, signal, async () => {
       const options: SearchOptions = { limit: 1, needed: null, filter: null, notBeforeMs: null };

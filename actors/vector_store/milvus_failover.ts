@@ -65,6 +65,8 @@ class Failover implements MilvusStore {
   readonly countRows: MilvusStore["countRows"] = (...call) => this.#store.countRows(...call);
   readonly describe: MilvusStore["describe"] = (...call) => this.#store.describe(...call);
 
+  readonly ownIndexes: MilvusStore["ownIndexes"] = (...call) => this.#store.ownIndexes(...call);
+
   async probe(signal: AbortSignal): Promise<void> {
     // Not waited for: a first one that hangs says nothing about this one.
     if (this.address !== this.#onFirst.addresses[0]?.address) {

@@ -43,6 +43,7 @@ export function superviseVectorStore(
     scan: (index, pageRows, signal) => scanPages((work) => shared(index, searchMs, work, signal), index, pageRows, signal),
     countRows: (index, signal) => read((store, call) => store.countRows(index, call), signal),
     optimize: (index, signal) => service.call((store, call) => store.optimize(index, call), { timeoutMs: optimizeMs, signal }),
+    ownIndexes: (signal) => read((store, call) => store.ownIndexes(call), signal),
     probe: (signal) => read((store, call) => store.probe(call), signal),
     close: async () => {}, // the service owns the store and closes it
   };

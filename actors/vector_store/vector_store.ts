@@ -96,6 +96,8 @@ export interface VectorStore {
   countRows(index: IndexName, signal: AbortSignal): Promise<number>;
   /** Brings indexes up to date with the rows and clears what is old; searches go on meanwhile. */
   optimize(index: IndexName, signal: AbortSignal): Promise<void>;
+  /** The indexes in it that no other process can have made, so that one that belongs to no collection may be dropped; none where the store is shared. */
+  ownIndexes(signal: AbortSignal): Promise<readonly IndexName[]>;
   /** A real search or its like; resolves when the store can answer. */
   probe(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;

@@ -1,13 +1,11 @@
-import { existsSync, rmSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { DATABASE_FILE } from "../../actors/document_store/libsql.ts";
-import { backUpStore } from "../../actors/document_store/libsql_backup.ts";
+import { backUpWithDigest } from "../../actors/document_store/libsql_backup.ts";
 import { printableConfig } from "../../config/print.ts";
 import type { Config } from "../../config/schema.ts";
 import { toKennelError } from "../../runtime/errors.ts";
 import { VERSION } from "../../runtime/version.ts";
-import { digestPath, sha256Of } from "./backup_digest.ts";
 import type { LocalContext } from "./command_line.ts";
 import { startProgress } from "./progress.ts";
 import { CommandError, EXIT } from "./terminal.ts";
@@ -21,14 +19,11 @@ export async function backup({ config, clock, terminal, signal }: LocalContext, 
   if (existsSync(to)) throw new CommandError(`${to} exists; name a file that does not`, EXIT.misused);
   if (!existsSync(from)) throw new CommandError(`There is nothing to back up: ${config.dataDir} holds no collections`, EXIT.failed);
   const startedMs = clock.monotonicMs();
-  const draft = `${to}.part`;
   const notes = { version: VERSION, node: config.nodeName, takenAtMs: clock.wallMs(), settings: JSON.stringify(printableConfig(config)) };
   const progress = await startProgress(terminal, "Backing up", "MB");
   try {
     const onProgress = (done: number, total: number) => progress.update(megabytes(done), megabytes(total));
-    const { collections } = await backUpStore({ from, draft, to, notes, onProgress }, clock, signal);
-    const { digest, bytes } = await sha256Of(to, onProgress);
-    await writeFile(digestPath(to), `${digest}  ${basename(to)}\n`);
+    const { collections, digest, bytes } = await backUpWithDigest({ from, draft: `${to}.part`, to, notes, onProgress }, clock, signal);
     const durationMs = Math.round(clock.monotonicMs() - startedMs);
     const documents = collections.reduce((sum, collection) => sum + collection.documents, 0);
     if (json) terminal.out(JSON.stringify({ file: to, bytes, sha256: digest, collections, duration_ms: durationMs }));
@@ -41,7 +36,6 @@ export async function backup({ config, clock, terminal, signal }: LocalContext, 
     throw failed(thrown);
   } finally {
     progress.stop();
-    rmSync(draft, { force: true });
   }
 }
 

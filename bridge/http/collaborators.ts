@@ -15,6 +15,8 @@ import type {
 import type { IncomingDocument } from "../../actors/ingest/accept.ts";
 import type { UrlFetcher } from "../../actors/ingest/fetching/url_fetcher.ts";
 import type { UploadFolder } from "../../actors/ingest/upload_folder.ts";
+import type { UpkeepService } from "../../actors/janitor/janitor.ts";
+import type { CollectionUsage } from "../../actors/janitor/usage.ts";
 import type { Mode } from "../../actors/retriever/search.ts";
 import type { Adopter } from "../../actors/vector_store/adopter.ts";
 import type { Filter } from "../../actors/vector_store/filter.ts";
@@ -74,6 +76,12 @@ export interface NodeStatusSource {
   read(): object;
   /** Whether the node has started and takes requests; it never follows a dependency. */
   readonly readiness: "ok" | "starting" | "draining";
+}
+
+/** What the node does to keep itself in order, and what it has counted. */
+export interface UpkeepControl extends UpkeepService {
+  /** Most searched first. */
+  usage(limit: number): readonly CollectionUsage[];
 }
 
 export interface ModeControl {

@@ -40,6 +40,7 @@ import type {
   NodeStatusSource,
   PageFiles,
   RetrieverPool,
+  UpkeepControl,
   UrlSource,
 } from "./collaborators.ts";
 import { collectionRoutes } from "./collection_routes.ts";
@@ -70,6 +71,7 @@ import { Router } from "./router.ts";
 import { searchAcrossRoutes } from "./search_across_routes.ts";
 import { SearchBodies } from "./search_bodies.ts";
 import { searchRoutes } from "./search_routes.ts";
+import { upkeepRoutes } from "./upkeep_routes.ts";
 import { urlRoutes } from "./url_routes.ts";
 
 export interface BridgeParts {
@@ -88,6 +90,7 @@ export interface BridgeParts {
   readonly urls: UrlSource | null;
   readonly status: NodeStatusSource;
   readonly modes: ModeControl;
+  readonly upkeep: UpkeepControl;
   readonly metrics: HttpMetrics;
   readonly exposition: MetricsExposition;
   /** Null: there is no page at `/`. */
@@ -169,6 +172,7 @@ function routesOf(parts: BridgeParts & { readonly bodies: SearchBodies }): reado
     ...retrievalRoutes(parts),
     ...operationRoutes(parts),
     ...modeRoutes(parts),
+    ...upkeepRoutes(parts),
   ];
 }
 

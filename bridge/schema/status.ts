@@ -14,6 +14,8 @@ const SUPERVISION_EVENTS = [
   "draining",
   "stopped",
   "escalated",
+  "memory_high",
+  "memory_normal",
 ] as const satisfies readonly SupervisionEvent["event"][];
 
 export const statusNodeSchema = z

@@ -26,7 +26,8 @@ const answers: Readonly<Record<string, RequestListener>> = {
 };
 
 test.before(async (context) => {
-  const server = createServer((request, response) => {
+  const server = createServer();
+  server.on("request", (request, response) => {
     const answer = answers[request.url ?? ""];
     if (answer === undefined) return void response.writeHead(404).end();
     answer(request, response);

@@ -141,6 +141,27 @@ export class Actives {
     }
   }
 
+  /** Whoever searches an older index version than the catalog knows, which is what a message that was lost leaves behind. */
+  *stale(): Iterable<ActiveCollection> {
+    for (const entry of this.#active.values()) {
+      const known = this.#parts.collections.resolve(entry.record.name)?.record;
+      if (known !== undefined && entry.isReady && entry.indexVersion < known.indexVersion) yield entry;
+    }
+  }
+
+  /** Whether one more of so many chunks fits without putting another out. */
+  hasRoom(chunks: number): boolean {
+    const { passivation, maxActive } = this.#options;
+    const resident = this.#parts.resident;
+    if (this.#active.size >= maxActive || (resident?.bytesAboveHighWater() ?? 0) > 0) return false;
+    return this.bytes + chunks * (resident?.bytesPerChunk ?? 0) <= passivation.maxBytes;
+  }
+
+  /** Lets go of what is too much, now. */
+  relieve(): void {
+    this.#sweepSoon();
+  }
+
   /** No more openings and sweeps; the retrievers themselves are the supervisor's to stop. */
   stop(): void {
     this.#sweep?.cancel();

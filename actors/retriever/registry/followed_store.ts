@@ -33,6 +33,7 @@ export function followWrites(
     scan: (index, pageRows, signal) => store.scan(index, pageRows, signal),
     countRows: (index, signal) => store.countRows(index, signal),
     optimize: (index, signal) => store.optimize(index, signal),
+    ownIndexes: (signal) => store.ownIndexes(signal),
     probe: (signal) => store.probe(signal),
     close: () => store.close(),
   };

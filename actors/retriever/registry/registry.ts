@@ -137,6 +137,36 @@ export class RetrieverRegistry {
     await this.#actives.written(index, write);
   }
 
+  /** Has retrievers take in index versions that they have not heard of. @returns how many collections were behind */
+  async refreshStale(): Promise<number> {
+    const behind = [...this.#actives.stale()];
+    await Promise.all(
+      behind.map(async (entry) => {
+        const known = this.#parts.collections.resolve(entry.record.name)?.record.indexVersion ?? 0;
+        await entry.refresh(known, this.#options.refreshTimeoutMs);
+      }),
+    );
+    return behind.length;
+  }
+
+  /** Opens those of the collections that are not open, in this order, for as long as they fit beside those that are. @returns how many */
+  async warmWhatFits(names: readonly string[], signal: AbortSignal): Promise<number> {
+    let warmed = 0;
+    for (const name of names) {
+      const resolved = this.#parts.collections.resolve(name);
+      if (resolved === null || this.#actives.find(resolved) !== null) continue;
+      if (!this.#actives.hasRoom(resolved.record.chunks)) break;
+      await this.warm(name, signal);
+      warmed += 1;
+    }
+    return warmed;
+  }
+
+  /** The process has more memory than it should: retrievers make room at once. */
+  relieve(): void {
+    this.#actives.relieve();
+  }
+
   /** Collections that can be searched here without waiting. */
   readyNames(): Iterable<string> {
     return this.#actives.ready();

@@ -40,6 +40,12 @@ export function tableName(index: IndexName): string {
   return `${index.collection}.v${index.version}`;
 }
 
+/** Of a table's name; null: it is no index's. */
+export function indexOfTable(name: string): IndexName | null {
+  const [, collection, version] = /^([A-Za-z0-9_-]{1,64})\.v(\d{1,15})$/.exec(name) ?? [];
+  return collection === undefined ? null : { collection, version: Number(version) };
+}
+
 export function tableSchema(schema: IndexSchema): Schema {
   return new arrow.Schema([
     new arrow.Field(FIXED_COLUMNS.id, new arrow.Utf8(), false),

@@ -72,6 +72,9 @@ export const ROUTE_NEEDS: Readonly<Record<string, RouteNeed>> = {
   // Both name collections in their tree and their labels.
   "GET /v1/status": OVERVIEW,
   "GET /metrics": OVERVIEW,
+  "GET /v1/usage": OVERVIEW,
+  "GET /v1/upkeep": OVERVIEW,
+  "POST /v1/upkeep/{task}": ADMIN,
   "PUT /v1/mode": ADMIN,
   "GET /v1/vector_store/collections": ADMIN,
   "GET /v1/vector_store/collections/{name}": ADMIN,

@@ -72,6 +72,7 @@ function bound(over: Store, store: Store): Store {
     scan: (...call) => store.scan(...call),
     countRows: (...call) => store.countRows(...call),
     optimize: (...call) => store.optimize(...call),
+    ownIndexes: (...call) => store.ownIndexes(...call),
     probe: (...call) => store.probe(...call),
     close: () => store.close(),
   };

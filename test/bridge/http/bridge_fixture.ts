@@ -13,6 +13,7 @@ import type {
 import { loadStaticModel } from "../../../actors/embedding/static/static_model.ts";
 import type { IncomingDocument } from "../../../actors/ingest/accept.ts";
 import type { Upload } from "../../../actors/ingest/upload_folder.ts";
+import type { TaskReport } from "../../../actors/janitor/upkeep_task.ts";
 import { embeddingReranker } from "../../../actors/reranker/embedding.ts";
 import { SEARCH_ACROSS } from "../../../actors/retriever/across/across.ts";
 import { type AcrossParts, searchAcross } from "../../../actors/retriever/across/search_across.ts";
@@ -28,6 +29,7 @@ import type {
   HttpMetrics,
   NodeStatusSource,
   RetrieverPool,
+  UpkeepControl,
 } from "../../../bridge/http/collaborators.ts";
 import type { BridgeLimits } from "../../../bridge/http/limits.ts";
 import { type Bridge, type BridgeParts, createBridge } from "../../../bridge/http/server.ts";
@@ -330,6 +332,35 @@ function memoryUploads(): FileUploads {
   };
 }
 
+/** One task, as the document of the interface has it in its examples. */
+function memoryUpkeep(): UpkeepControl {
+  let report: TaskReport = {
+    task: "optimize_indexes",
+    is_paused: false,
+    is_running: false,
+    runs: 0,
+    failures: 0,
+    last_run_at: null,
+    last_duration_ms: 0,
+    last_count: 0,
+    total: 0,
+    last_error: null,
+    next_run_at: "2026-01-05T09:46:02.000Z",
+  };
+  const order = async (task: string, change: Partial<TaskReport>) => {
+    if (task !== report.task) throw kennelError("not_found", { param: "task" });
+    report = { ...report, ...change };
+    return report;
+  };
+  return {
+    list: () => [report],
+    pause: (task) => order(task, { is_paused: true, next_run_at: null }),
+    resume: (task) => order(task, { is_paused: false }),
+    run: (task) => order(task, { runs: report.runs + 1 }),
+    usage: (limit) => [{ collection: "docs", searches: limit, firstAtMs: NOW_MS, lastAtMs: NOW_MS, days: [["2026-01-05", limit]] }],
+  };
+}
+
 export interface TestServer {
   readonly url: string;
   readonly port: number;
@@ -374,6 +405,7 @@ export async function startTestServer(changes: Partial<BridgeParts> = {}): Promi
     reranker: embeddingReranker(embedding),
     status: node,
     modes: { force: async (mode) => ({ mode: mode ?? "full", forced_mode: mode }) },
+    upkeep: memoryUpkeep(),
     metrics: node,
     exposition: { contentType: "text/plain; version=0.0.4; charset=utf-8", render: async () => "kennel_up 1\n" },
     page: null,
