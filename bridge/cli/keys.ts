@@ -5,15 +5,18 @@ import { newKey } from "../keys/key.ts";
 import { changeKeys, type KeyRecord, MAX_KEYS, readKeys } from "../keys/key_file.ts";
 import { readLastUses } from "../keys/last_uses.ts";
 import type { LocalContext } from "./command_line.ts";
+import { type KeyLimitOptions, limitsOf, showLimits } from "./key_limit_options.ts";
 import { CommandError, EXIT } from "./terminal.ts";
 
-export interface CreateKeyOptions {
+interface NewKeyOptions {
   readonly name: string;
   readonly scope: Scope;
   readonly collections: string;
   readonly expires?: string;
   readonly json: boolean;
 }
+
+export interface CreateKeyOptions extends NewKeyOptions, KeyLimitOptions {}
 
 interface JsonOption {
   readonly json: boolean;
@@ -25,6 +28,7 @@ const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d:
 /** The key is the only line of standard output. */
 export async function createKey({ config, clock, terminal }: LocalContext, options: CreateKeyOptions): Promise<number> {
   const { name, scope, collections, expires, json } = options;
+  const limits = limitsOf(options);
   const nowMs = clock.wallMs();
   if (name.length === 0 || name.length > MAX_NAME || /\p{C}/u.test(name))
     throw misused(`--name: expected 1 to ${MAX_NAME} characters that can be seen`);
@@ -43,19 +47,23 @@ export async function createKey({ config, clock, terminal }: LocalContext, optio
     created_at: new Date(nowMs).toISOString(),
     expires_at: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(),
     revoked_at: null,
+    ...(limits === null ? {} : { limits }),
   };
-  await change(config.keys.file, (keys) => {
-    if (keys.length < MAX_KEYS) return [...keys, record];
-    const kept = keys.filter((known) => stateOf(known, nowMs) === "valid");
-    if (kept.length >= MAX_KEYS) throw new CommandError(`There are ${MAX_KEYS} keys; revoke some`, EXIT.failed);
-    return [...kept, record];
-  });
+  await changeKeyFile(config.keys.file, (keys) => withKey(keys, record, nowMs));
   if (json) terminal.out(JSON.stringify({ ...shown(record, nowMs, null), key }));
   else {
     terminal.err(`Key ${id} of ${name} (${scope}, ${collections}). It is shown this once; send it as Authorization: Bearer KEY`);
     terminal.out(key);
   }
   return 0;
+}
+
+/** One key more; where there is no room, those that are good no more go. */
+export function withKey(keys: readonly KeyRecord[], record: KeyRecord, nowMs: number): readonly KeyRecord[] {
+  if (keys.length < MAX_KEYS) return [...keys, record];
+  const kept = keys.filter((known) => stateOf(known, nowMs) === "valid");
+  if (kept.length >= MAX_KEYS) throw new CommandError(`There are ${MAX_KEYS} keys; revoke some`, EXIT.failed);
+  return [...kept, record];
 }
 
 export async function listKeys({ config, clock, terminal }: LocalContext, { json }: JsonOption): Promise<number> {
@@ -72,7 +80,7 @@ export async function listKeys({ config, clock, terminal }: LocalContext, { json
 export async function revokeKey({ config, clock, terminal }: LocalContext, id: string, { json }: JsonOption): Promise<number> {
   const nowMs = clock.wallMs();
   let revoked: KeyRecord | null = null;
-  await change(config.keys.file, (keys) =>
+  await changeKeyFile(config.keys.file, (keys) =>
     keys.map((record) => {
       if (record.id !== id) return record;
       revoked = { ...record, revoked_at: record.revoked_at ?? new Date(nowMs).toISOString() };
@@ -87,12 +95,12 @@ export async function revokeKey({ config, clock, terminal }: LocalContext, id: s
 
 type State = "valid" | "expired" | "revoked";
 
-function stateOf({ revoked_at, expires_at }: KeyRecord, nowMs: number): State {
+export function stateOf({ revoked_at, expires_at }: KeyRecord, nowMs: number): State {
   if (revoked_at !== null) return "revoked";
   return expires_at !== null && Date.parse(expires_at) <= nowMs ? "expired" : "valid";
 }
 
-function shown(record: KeyRecord, nowMs: number, lastUsedMs: number | null) {
+export function shown(record: KeyRecord, nowMs: number, lastUsedMs: number | null) {
   const { digest: _digest, ...rest } = record;
   return { ...rest, state: stateOf(record, nowMs), last_used_at: lastUsedMs === null ? null : new Date(lastUsedMs).toISOString() };
 }
@@ -100,16 +108,28 @@ function shown(record: KeyRecord, nowMs: number, lastUsedMs: number | null) {
 function lineOf(row: ReturnType<typeof shown>): string {
   const expiry = row.expires_at === null ? "no expiry" : `expires ${row.expires_at}`;
   const use = row.last_used_at === null ? "never used" : `last used ${row.last_used_at}`;
-  return `${row.id}  ${row.state}  ${row.scope}  ${row.collections}  ${row.name}  (${expiry}, ${use})`;
+  return `${row.id}  ${row.state}  ${row.scope}  ${row.collections}  ${row.name}  (${expiry}, ${use}${showLimits(row.limits)})`;
 }
 
-function expiryOf(text: string, nowMs: number): number {
-  const [, count = "", unit = ""] = /^([1-9]\d{0,4})([mhd])$/.exec(text) ?? [];
-  const atMs = count === "" ? dateOf(text) : nowMs + Number(count) * (UNITS_MS[unit] ?? Number.NaN);
+export function expiryOf(text: string, nowMs: number): number {
+  const durationMs = readDuration(text);
+  const atMs = durationMs === null ? dateOf(text) : nowMs + durationMs;
   if (Number.isNaN(atMs))
     throw misused(`--expires: found ${JSON.stringify(text)}; expected a time as 90m, 12h, 30d or a date as 2027-01-31`);
   if (atMs <= nowMs) throw misused(`--expires: ${text} has passed already`);
   return atMs;
+}
+
+/** Milliseconds of a text as `24h`. */
+export function durationOf(option: string, text: string): number {
+  const durationMs = readDuration(text);
+  if (durationMs === null) throw misused(`${option}: found ${JSON.stringify(text)}; expected a time as 90m, 12h, 30d`);
+  return durationMs;
+}
+
+function readDuration(text: string): number | null {
+  const [, count = "", unit = ""] = /^([1-9]\d{0,4})([mhd])$/.exec(text) ?? [];
+  return count === "" ? null : Number(count) * (UNITS_MS[unit] ?? Number.NaN);
 }
 
 /** Only what every runtime reads alike. */
@@ -120,7 +140,7 @@ function dateOf(text: string): number {
 const misused = (message: string) => new CommandError(message, EXIT.misused);
 
 const read = (path: string) => readKeys(path).catch(told);
-const change = (...given: Parameters<typeof changeKeys>) => changeKeys(...given).catch(told);
+export const changeKeyFile = (...given: Parameters<typeof changeKeys>) => changeKeys(...given).catch(told);
 
 /** What the file says of itself, as a command says it. */
 function told(thrown: unknown): never {

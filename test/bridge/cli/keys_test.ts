@@ -68,12 +68,66 @@ test("What cannot be a key is refused with what is allowed, and makes none", asy
     [{ "--expires": "soon" }, "90m, 12h, 30d or a date"],
     [{ "--expires": "2020-01-31" }, "has passed already"],
     [{ "--expires": "2027-99-99" }, "expected a time"],
+    [{ "--rate": "10" }, "10/s, 300/m"],
+    [{ "--rate": "0/s" }, "10/s, 300/m"],
+    [{ "--rate": "9999999/s" }, "10/s, 300/m"],
+    [{ "--burst": "5" }, "--burst belongs to a --rate"],
+    [{ "--rate": "1/s", "--burst": "0" }, "a whole number from 1"],
+    [{ "--concurrent": "many" }, "a whole number from 1"],
   ] as const) {
     const { exitCode, out, err } = await create(changes);
     assert.equal([exitCode, out], [2, ""], JSON.stringify(changes));
     assert.match(err, said);
   }
   assert.is((await run("list")).out, "There are no keys");
+});
+
+test("A key's own limits are kept, and shown", async ({ run }) => {
+  const create = async (...limits: string[]) => {
+    const { out, err } = await run("create", "--name", "a", "--scope", "read", "--collections", "*", "--json", ...limits);
+    assert.is(err, "");
+    return JSON.parse(out).limits;
+  };
+  assert.equal(await create("--rate", "90/m", "--burst", "20", "--concurrent", "4"), {
+    rate_per_second: 1.5,
+    burst: 20,
+    max_concurrent: 4,
+  });
+  assert.equal(await create("--rate", "none", "--concurrent", "none"), { rate_per_second: 0, burst: null, max_concurrent: 0 });
+  assert.is(await create(), undefined);
+  const listed = (await run("list")).out;
+  assert.match(listed, "1.5 a second, 20 at once, 4 under way");
+  assert.match(listed, "any rate, any number under way");
+});
+
+test("A key that is rotated has a successor like it, and both are good while callers move", async ({ run }) => {
+  const options = ["--name", "page", "--scope", "write", "--collections", "docs-*", "--expires", "30d", "--rate", "5/s"];
+  const old = JSON.parse((await run("create", ...options, "--json")).out);
+  const next = JSON.parse((await run("rotate", old.id, "--overlap", "2h", "--json")).out);
+  assert.match(next.key, new RegExp(`^kennel_${next.id}_`));
+  assert.equal([next.name, next.scope, next.collections, next.limits], [old.name, old.scope, old.collections, old.limits]);
+  assert.is(Math.round((Date.parse(next.expires_at) - Date.parse(next.created_at)) / 86_400_000), 30, "it lives as long");
+  assert.equal([next.replaces, next.key === old.key], [old.id, false]);
+  const known = JSON.parse((await run("list", "--json")).out) as { id: string; state: string; expires_at: string }[];
+  assert.equal(known.map(({ id, state }) => [id, state]), [[old.id, "valid"], [next.id, "valid"]]); // biome-ignore format: pairs
+  const hours = (Date.parse(known[0]?.expires_at ?? "") - Date.parse(next.created_at)) / 3_600_000;
+  assert.ok(hours > 1.99 && hours <= 2);
+
+  const soon = JSON.parse((await run("create", "--name", "b", "--scope", "read", "--collections", "*", "--expires", "10m", "--json")).out);
+  await run("rotate", soon.id, "--overlap", "7d");
+  const kept = (JSON.parse((await run("list", "--json")).out) as typeof known).find(({ id }) => id === soon.id);
+  assert.is(kept?.expires_at, soon.expires_at, "no overlap makes a key live longer than it was to");
+});
+
+test("What is no valid key is not rotated", async ({ run }) => {
+  assert.match((await run("rotate", "000000000000")).err, "no key with this id");
+  const made = JSON.parse((await run("create", "--name", "a", "--scope", "read", "--collections", "*", "--json")).out);
+  assert.is((await run("rotate", made.id, "--overlap", "soon")).exitCode, 2);
+  await run("revoke", made.id);
+  const refused = await run("rotate", made.id);
+  assert.equal([refused.exitCode, refused.out], [1, ""]);
+  assert.match(refused.err, "is revoked");
+  assert.is(JSON.parse((await run("list", "--json")).out).length, 1);
 });
 
 test.run();
