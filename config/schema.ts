@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ACCESS_SETTINGS, KEY_LIMIT_SETTINGS } from "./access_settings.ts";
 import { childLimits } from "./child_limits.ts";
 import { MODEL_SETTINGS } from "./model_settings.ts";
 import { parseNatsAddresses } from "./nats_addresses.ts";
@@ -70,7 +71,11 @@ export const SETTINGS = {
       1_000,
       "Pause between two looks at that file: how long a key that was revoked may still be taken",
     ),
+    ...KEY_LIMIT_SETTINGS,
   },
+
+  ...ACCESS_SETTINGS,
+
   embedding: setting(
     z
       .string()
@@ -97,6 +102,15 @@ export const SETTINGS = {
     host: setting(z.string().min(1), "127.0.0.1", "Address to listen on"),
     port: setting(z.int().min(0).max(65_535), 7_400, "Port to listen on; 0: any free one"),
     corsOrigins: setting(z.array(origin), [], "Origins of web pages that may call the API, with commas; `*`: all"),
+    allowedHosts: setting(
+      z.array(
+        z
+          .string()
+          .regex(/^(\*|[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?)$/, 'expected a host\'s name like "kennel.example.com", or "*"'),
+      ),
+      [],
+      "Names that a request may call this node by, with commas, so that no page's name can be made to lead here (DNS rebinding); `*`: any. On a loopback address `localhost` and loopback addresses are known already, on any other one no name is asked about unless some are set",
+    ),
     maxBodyBytes: setting(bytes(), 1 * MIB, "Largest body of any request but documents"),
     maxDocumentsBodyBytes: setting(bytes(), 32 * MIB, "Largest body of a request that brings documents"),
     maxDocuments: setting(count(), 10_000, "Documents in one request"),
@@ -299,6 +313,11 @@ export const SETTINGS = {
   metrics: {
     maxCollections: setting(count(10_000), 200, "Collections with series of their own; the others are counted together"),
     maxActors: setting(count(10_000), 300, "Actors with series of their own; the others are counted together"),
+    maxKeys: setting(
+      count(10_000),
+      100,
+      "Keys with series of their own, among those that met their limits; the others are counted together",
+    ),
   },
 
   supervision: {

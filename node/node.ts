@@ -20,7 +20,6 @@ import { SEARCH } from "../actors/retriever/search.ts";
 import { Adopter } from "../actors/vector_store/adopter.ts";
 import { openPage } from "../bridge/http/page/page.ts";
 import { type Bridge, createBridge } from "../bridge/http/server.ts";
-import { KeyRing } from "../bridge/keys/key_ring.ts";
 import type { Config } from "../config/schema.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { lockFolder } from "../runtime/folder_lock.ts";
@@ -33,6 +32,7 @@ import { measureEventLoopLag } from "../telemetry/event_loop_lag.ts";
 import { createLogger, type Logger } from "../telemetry/logs.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { localTransport } from "../transport/local.ts";
+import { openAccess } from "./access.ts";
 import { type Cluster, startCluster } from "./cluster/start_cluster.ts";
 import { startCoordination } from "./coordination.ts";
 import { type Core, NO_RETRIEVER_TAP, type RetrieverTap, startCore } from "./core.ts";
@@ -200,11 +200,8 @@ async function buildNode(
     describeCluster,
   });
   metrics.observe(status.metricSources(services.caches));
-  const keys =
-    config.auth === "off"
-      ? null
-      : await KeyRing.open({ path: config.keys.file, checkMs: config.keys.checkMs, dataDir: config.dataDir, clock, logger });
-  if (keys !== null) endings.push(() => keys.close());
+  const { close: closeAccess, ...access } = await openAccess({ config, name, clock, logger, metrics });
+  endings.push(closeAccess);
   const bridge = createBridge({
     transport,
     streams: transport,
@@ -226,7 +223,7 @@ async function buildNode(
     metrics: metrics.http,
     exposition: metrics,
     page: await openPage(),
-    keys,
+    ...access,
     logger,
     clock,
     random,
@@ -234,7 +231,6 @@ async function buildNode(
     reindex: config.reindex,
     defaults: collectionDefaults(services.embedding.name),
     choices: collectionChoices(services.embedding.name, config),
-    corsOrigins: config.http.corsOrigins,
     version: VERSION,
   });
   const listener = await startHttpListener(config.http, (request) => bridge.answer(request), clock);

@@ -24,6 +24,8 @@ export interface HttpRequest {
   /** Path and query, beginning with a slash. */
   readonly target: string;
   readonly headers: RequestHeaders;
+  /** The address that the connection came from; null: it is not known, or there is none. */
+  readonly peer: string | null;
   /** Aborts when the client has gone before it was answered. */
   readonly signal: AbortSignal;
   /**
@@ -54,6 +56,10 @@ export class IncomingRequest implements HttpRequest {
   static of(incoming: IncomingMessage): IncomingRequest | null {
     const target = isHost(incoming.headers.host) ? targetOf(incoming.url ?? "") : null;
     return target === null ? null : new IncomingRequest(incoming, target);
+  }
+
+  get peer(): string | null {
+    return this.#incoming.socket.remoteAddress ?? null;
   }
 
   get signal(): AbortSignal {

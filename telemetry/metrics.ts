@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { type AccessMetrics, accessMetrics } from "./access_metrics.ts";
 import { BoundedLabels, OTHER } from "./bounded_labels.ts";
 import { type MetricSources, observeSources } from "./observed_metrics.ts";
 import { SeriesCounter, SeriesHistogram } from "./series.ts";
@@ -11,6 +12,8 @@ export interface MetricsOptions {
   readonly maxCollections: number;
   /** Actors with series of their own. */
   readonly maxActors: number;
+  /** Keys with series of their own, among those that have met their limits. */
+  readonly maxKeys: number;
 }
 
 /** Measurements of one node. Names end in their unit, labels have few values; there is no global registry. */
@@ -72,6 +75,7 @@ export interface Metrics {
     /** `status`: that of HTTP. */
     answered(request: { readonly endpoint: string; readonly status: number; readonly durationMs: number }): void;
   };
+  readonly access: AccessMetrics;
   /** Connects what is read at scrape time; once per node. */
   observe(sources: MetricSources): void;
   /** Ends the series of a collection that is gone, and makes room for another. */
@@ -101,6 +105,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     urlFetch: urlFetchMetrics(registry),
     chat: chatMetrics(registry),
     nats: natsMetrics(registry),
+    access: accessMetrics(registry, options.maxKeys),
     observe: (sources) => observeSources(registry, actors, sources),
     forgetCollection(collection) {
       if (collections.forget(collection)) search.forget(collection);

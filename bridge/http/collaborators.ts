@@ -20,7 +20,8 @@ import type { CollectionUsage } from "../../actors/janitor/usage.ts";
 import type { Mode } from "../../actors/retriever/search.ts";
 import type { Adopter } from "../../actors/vector_store/adopter.ts";
 import type { Filter } from "../../actors/vector_store/filter.ts";
-
+import type { AuditReason } from "../../telemetry/audit/audit_log.ts";
+import type { LimitKind } from "../keys/key_limits.ts";
 import type { PageRequest } from "../schema/pages.ts";
 
 /** Collections and aliases of this node. Reads come from memory. */
@@ -94,6 +95,13 @@ export interface HttpMetrics {
   answered(request: { readonly route: string; readonly method: string; readonly status: number; readonly durationMs: number }): void;
   /** Requests that are being answered now. */
   inFlight(change: 1 | -1): void;
+}
+
+export interface AccessMetrics {
+  /** A request was not let through, by what it was refused for. */
+  refused(reason: AuditReason): void;
+  /** A key has met its own limit. */
+  limited(keyId: string, kind: LimitKind): void;
 }
 
 /** What `GET /metrics` answers. */

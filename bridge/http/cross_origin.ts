@@ -16,13 +16,16 @@ export class CrossOrigin {
     this.#origins = new Set(origins);
   }
 
-  headersFor(request: HttpRequest): Readonly<Record<string, string>> {
+  /** @param vary what the answer differs by already */
+  headersFor(request: HttpRequest, vary: string | undefined): Readonly<Record<string, string>> {
+    if (this.#origins.size === 0) return NO_HEADERS;
     const origin = request.headers.get("origin");
-    if (origin === null || !this.#allows(origin)) return NO_HEADERS;
+    const varied = this.#allowsAll ? {} : { vary: vary === undefined ? "origin" : `${vary}, origin` };
+    if (origin === null || !this.#allows(origin)) return varied;
     return {
       "access-control-allow-origin": this.#allowsAll ? "*" : origin,
       "access-control-expose-headers": EXPOSED_HEADERS,
-      vary: "origin",
+      ...varied,
     };
   }
 

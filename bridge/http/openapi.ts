@@ -10,10 +10,18 @@ import type { AnswerContent, Parameter, RequestContent, Route, RouteDescription 
 type Json = Record<string, unknown>;
 
 /** What any route that works may answer beside its own errors. */
-const WORK_ERRORS: readonly ErrorCode[] = ["invalid_request", "overloaded", "internal", "unavailable", "draining", "deadline_exceeded"];
-const OPERATION_ERRORS: readonly ErrorCode[] = ["internal"];
+const WORK_ERRORS: readonly ErrorCode[] = [
+  "invalid_request",
+  "forbidden",
+  "overloaded",
+  "internal",
+  "unavailable",
+  "draining",
+  "deadline_exceeded",
+];
+const OPERATION_ERRORS: readonly ErrorCode[] = ["forbidden", "internal"];
 /** Where the node asks for keys. */
-const KEY_ERRORS: readonly ErrorCode[] = ["unauthorized", "forbidden"];
+const KEY_ERRORS: readonly ErrorCode[] = ["unauthorized", "forbidden", "overloaded"];
 const KEY_SCHEME = "key";
 
 const TAGS = {

@@ -7,6 +7,7 @@
  *   H2. Every request has a deadline, and an answer goes out when it has passed, whatever the rest of the node does.
  *   H3. What was admitted is released, and what was reserved given back, once, however the request ends.
  *   H4. Where keys are asked for, no route runs before its caller's key was found good, and none with more than it allows.
+ *   H5. What changes something, was to, or was refused is told to the audit log, once.
  */
 import type { EmbeddingModel } from "../../actors/embedding/embedding.ts";
 import type { Reranker } from "../../actors/reranker/reranker.ts";
@@ -15,12 +16,16 @@ import { DeadlineQueue } from "../../runtime/deadline_queue.ts";
 import { ERROR_TABLE, type KennelError, kennelError, toKennelError } from "../../runtime/errors.ts";
 import type { HttpAnswer, HttpRequest } from "../../runtime/http_message.ts";
 import type { Random } from "../../runtime/random.ts";
+import type { AuditLog, AuditReason } from "../../telemetry/audit/audit_log.ts";
 import type { Logger } from "../../telemetry/logs.ts";
 import type { StreamTransport, Transport } from "../../transport/transport.ts";
+import { KeyLimiter, type KeyLimits, type KeyUse } from "../keys/key_limits.ts";
 import type { KeyVerifier } from "../keys/key_ring.ts";
 import type { CollectionChoices, CollectionDefaults } from "../schema/collections.ts";
 import type { ReindexDefaults } from "../schema/reindex.ts";
 import { Access } from "./access/access.ts";
+import { AccessRecord, refusalOf } from "./access/access_record.ts";
+import { Door, type DoorOptions } from "./access/door.ts";
 import { guardedParts } from "./access/guarded_parts.ts";
 import { Admission } from "./admission.ts";
 import { aliasRoutes } from "./alias_routes.ts";
@@ -28,6 +33,7 @@ import type { Answer } from "./answer.ts";
 import { chatRoutes } from "./chat_routes.ts";
 import { rerankRoutes } from "./cohere/rerank_routes.ts";
 import type {
+  AccessMetrics,
   CollectionAdoption,
   CollectionCatalog,
   CollectionReindex,
@@ -97,6 +103,12 @@ export interface BridgeParts {
   readonly page: PageFiles | null;
   /** Null: callers need no key. */
   readonly keys: KeyVerifier | null;
+  /** Of keys that have none of their own. */
+  readonly keyLimits: KeyLimits;
+  readonly accessMetrics: AccessMetrics;
+  readonly audit: AuditLog;
+  /** What this node is called. */
+  readonly hosts: Pick<DoorOptions, "hostNames" | "takesAddresses">;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
@@ -133,7 +145,8 @@ export function createBridge(parts: BridgeParts): Bridge {
   const shared = { ...parts, bodies: new SearchBodies() };
   const routes = routesOf(shared);
   const all = [...routes, ...docsRoutes(routes, parts), ...pageRoutes(parts.page, parts)];
-  const access = new Access(parts.keys, routes, (grant) => routesOf(guardedParts(shared, grant)));
+  const limiter = new KeyLimiter(parts.keyLimits, (keyId, kind) => parts.accessMetrics.limited(keyId, kind));
+  const access = new Access(parts.keys, limiter, routes, (grant) => routesOf(guardedParts(shared, grant)));
   const server = new Server(parts, all, access);
   return {
     routes: all,
@@ -198,6 +211,10 @@ interface Call extends RouteCall {
   isAdmitted: boolean;
   /** Of the caller's key; null: none was asked for, or it was not good. */
   keyId: string | null;
+  /** Null: nothing limits the key, or there is none. */
+  keyUse: KeyUse | null;
+  /** What it was not let through for. */
+  refusal: AuditReason | null;
 }
 
 class Server {
@@ -208,10 +225,14 @@ class Server {
   readonly #deadlines: DeadlineQueue;
   readonly #router: Router;
   readonly #access: Access;
+  readonly #door: Door;
+  readonly #record: AccessRecord;
 
   constructor(parts: BridgeParts, routes: readonly Route[], access: Access) {
     this.#parts = parts;
     this.#access = access;
+    this.#door = new Door({ ...parts.hosts, corsOrigins: parts.corsOrigins });
+    this.#record = new AccessRecord(parts.audit, parts.accessMetrics);
     this.#deadlines = new DeadlineQueue(parts.clock);
     this.#router = new Router(routes);
     this.admission = new Admission(parts.limits, parts.metrics);
@@ -224,8 +245,24 @@ class Server {
     const startedMs = this.#parts.clock.monotonicMs();
     const { route, params } = this.#find(request);
     const requestId = this.#requestIds.of(request);
-    const call: Call = { route, params, request, requestId, startedMs, via, exchange: null, isAdmitted: false, keyId: null };
-    const failed = (thrown: unknown) => errorAnswer(this.#toError(thrown, route.path, call.requestId));
+    const call: Call = {
+      route,
+      params,
+      request,
+      requestId,
+      startedMs,
+      via,
+      exchange: null,
+      isAdmitted: false,
+      keyId: null,
+      keyUse: null,
+      refusal: null,
+    };
+    const failed = (thrown: unknown) => {
+      const error = this.#toError(thrown, route.path, call.requestId);
+      call.refusal = refusalOf(error);
+      return errorAnswer(error);
+    };
     let answer: Answer | Promise<Answer>;
     try {
       answer = this.#handle(call);
@@ -247,8 +284,7 @@ class Server {
 
   #handle(call: Call): Answer | Promise<Answer> {
     const { params, request, requestId, startedMs } = call;
-    const { route, caller } = this.#access.permit(call.route, request); // H4
-    call.keyId = caller?.keyId ?? null;
+    const route = this.#letIn(call); // H4
     if (route.kind === "work") {
       this.admission.enter();
       call.isAdmitted = true;
@@ -264,6 +300,17 @@ class Server {
     call.exchange = exchange;
     const answer = route.handle(exchange);
     return answer instanceof Promise ? exchange.deadline.race(answer) : answer; // H2
+  }
+
+  /** The route as the caller may use it. Throws `unauthorized`, `forbidden`, `overloaded`. */
+  #letIn(call: Call): Route {
+    const { route, request, via, startedMs } = call;
+    if (via === "http") this.#door.check(request, route.path);
+    const caller = this.#access.identify(route, request);
+    if (caller === null) return route;
+    call.keyId = caller.keyId;
+    call.keyUse = this.#access.enter(caller, startedMs);
+    return this.#access.permit(route, caller);
   }
 
   /** Lets go of what the request held, puts on its answer what every answer has, and writes it down. */
@@ -284,11 +331,12 @@ class Server {
 
   #release(call: Call): void {
     call.exchange?.release(); // H3
+    call.keyUse?.leave();
     if (call.isAdmitted) this.admission.leave();
   }
 
   #finish(call: Call, answer: Answer): HttpAnswer {
-    const { route, request, requestId, startedMs, via, keyId } = call;
+    const { route, request, requestId, startedMs, via, keyId, refusal } = call;
     const { clock, metrics, logger } = this.#parts;
     const durationMs = clock.monotonicMs() - startedMs;
     const { status, encoding } = answer;
@@ -299,9 +347,12 @@ class Server {
       const ms = Math.round(durationMs * 100) / 100;
       logger[level]({ requestId, via, route: route.path, method, status, ms, ...(keyId === null ? {} : { keyId }) }, "Answered");
     }
+    const changes = this.#access.changes(route);
+    if (changes !== null || refusal !== null)
+      this.#record.ended({ request, requestId, via, route: route.path, keyId, status, changes, refusal }); // H5
     const headers: Record<string, string> = { ...SECURITY_HEADERS, ...answer.headers, "x-request-id": requestId };
     if (this.admission.isLeaving) headers.connection = "close";
-    Object.assign(headers, this.#crossOrigin.headersFor(request));
+    Object.assign(headers, this.#crossOrigin.headersFor(request, headers.vary));
     const body = method === "HEAD" ? null : answer.body;
     return encoding === undefined ? { status, headers, body } : { status, headers, body, encoding };
   }

@@ -10,10 +10,19 @@ export interface Grant {
   readonly collections: string;
 }
 
+/** As a key's record has them; null: what the node's settings say. */
+export interface OwnLimits {
+  readonly rate_per_second: number | null;
+  readonly burst: number | null;
+  readonly max_concurrent: number | null;
+}
+
 /** A caller whose key was found good. */
 export interface Caller extends Grant {
   /** The key's id, which is no secret. */
   readonly keyId: string;
+  /** Null: the node's settings limit it. */
+  readonly limits: OwnLimits | null;
 }
 
 const EVERY_COLLECTION = "*";

@@ -15,6 +15,12 @@ export const MAX_KEYS = 10_000;
 /** A draft that is older was left by a process that was killed. */
 const STALE_DRAFT_MS = 10_000;
 
+/** Null: the node's settings say; 0: no limit. */
+const limitsSchema = z.object({
+  rate_per_second: z.number().min(0).max(1_000_000).nullable(),
+  burst: z.int().min(0).max(1_000_000).nullable(),
+  max_concurrent: z.int().min(0).max(1_000_000).nullable(),
+});
 const recordSchema = z.object({
   id: z.string().regex(/^[0-9a-f]{12}$/),
   name: z.string().min(1).max(128),
@@ -25,6 +31,7 @@ const recordSchema = z.object({
   created_at: z.iso.datetime(),
   expires_at: z.iso.datetime().nullable(),
   revoked_at: z.iso.datetime().nullable(),
+  limits: limitsSchema.nullish(),
 });
 const fileSchema = z.object({ version: z.literal(1), keys: z.array(recordSchema).max(MAX_KEYS) });
 

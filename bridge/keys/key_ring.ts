@@ -29,6 +29,8 @@ export interface KeyRingParts {
   readonly checkMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Told of ids that are good now and were not, and of those that are good no more, when the file was read anew. */
+  readonly onChanged?: (changed: { readonly added: readonly string[]; readonly ended: readonly string[] }) => void;
 }
 
 interface Known {
@@ -53,6 +55,7 @@ export class KeyRing implements KeyVerifier {
   readonly #verified = new LRUCache<string, Known>({ max: MAX_VERIFIED });
   #known: ReadonlyMap<string, Known> = new Map();
   #stamp: string | null = null;
+  #hasRead = false;
   #timer: Timer | null = null;
   #look: Promise<void> = Promise.resolve();
   #flushedAtMs: number;
@@ -127,10 +130,19 @@ export class KeyRing implements KeyVerifier {
   async #read(): Promise<void> {
     const stamp = await fileStamp(this.#parts.path); // before the content: a change in between is seen at the next look
     const records = await readKeys(this.#parts.path);
+    const before = this.#known;
     this.#known = new Map(records.flatMap((record) => (record.revoked_at === null ? [[record.id, knownOf(record)]] : [])));
     this.#verified.clear(); // R4
+    if (this.#hasRead) this.#tellOf(before);
+    this.#hasRead = true;
     this.#stamp = stamp;
     for (const id of this.#lastUses.keys()) if (!this.#known.has(id)) this.#lastUses.delete(id);
+  }
+
+  #tellOf(before: ReadonlyMap<string, Known>): void {
+    const added = [...this.#known.keys()].filter((id) => !before.has(id));
+    const ended = [...before.keys()].filter((id) => !this.#known.has(id));
+    if (added.length + ended.length > 0) this.#parts.onChanged?.({ added, ended });
   }
 
   async #flush(): Promise<void> {
@@ -142,9 +154,9 @@ export class KeyRing implements KeyVerifier {
   }
 }
 
-function knownOf({ id, scope, collections, digest, expires_at }: KeyRecord): Known {
+function knownOf({ id, scope, collections, digest, expires_at, limits }: KeyRecord): Known {
   return {
-    caller: { keyId: id, scope, collections },
+    caller: { keyId: id, scope, collections, limits: limits ?? null },
     digest: Buffer.from(digest, "hex"),
     endsAtMs: expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(expires_at),
   };

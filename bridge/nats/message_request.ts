@@ -10,6 +10,8 @@ export class MessageRequest implements HttpRequest {
   readonly method: string;
   readonly target: string;
   readonly headers: RequestHeaders;
+  /** NATS does not tell. */
+  readonly peer = null;
   readonly #body: Uint8Array;
   readonly #controller = new AbortController();
 

@@ -21,7 +21,7 @@ const rules = (parse(read("k8s/chart/monitoring/alerts.yaml")) as { groups: { ru
 const tested = (parse(read("k8s/chart/monitoring/alerts_test.yaml")) as { tests: { name: string }[] }).tests.map(({ name }) => name);
 
 async function exported(): Promise<ReadonlySet<string>> {
-  const metrics = createMetrics({ version: "1", runtime: "test", maxCollections: 1, maxActors: 1 });
+  const metrics = createMetrics({ version: "1", runtime: "test", maxCollections: 1, maxActors: 1, maxKeys: 1 });
   const root = { path: "n", kind: "k", state: "ready", incarnation: 1, restarts: { count: 0 }, breaker: "closed" as const, in_flight: 0 };
   metrics.observe({
     actors: () => ({ ...root, mailbox: { depth: 0, oldest_ms: 0 }, latency_ms: { p50: 0, p95: 0, p99: 0 }, children: [] }),

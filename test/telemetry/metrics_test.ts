@@ -8,7 +8,7 @@ import { createMetrics } from "../../telemetry/metrics.ts";
 import type { MetricSources } from "../../telemetry/observed_metrics.ts";
 
 const test = suite("metrics");
-const OPTIONS = { version: "1.2.3", runtime: "test 0", maxCollections: 200, maxActors: 300 };
+const OPTIONS = { version: "1.2.3", runtime: "test 0", maxCollections: 200, maxActors: 300, maxKeys: 2 };
 
 function actor(path: string, changes: Partial<ActorReading> = {}): ActorReading {
   return {

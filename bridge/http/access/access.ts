@@ -8,6 +8,7 @@ import { LRUCache } from "lru-cache";
 import { kennelError } from "../../../runtime/errors.ts";
 import type { HttpRequest } from "../../../runtime/http_message.ts";
 import { allowsScope, type Caller, type Grant, namesEveryCollection } from "../../keys/grant.ts";
+import type { KeyLimiter, KeyUse } from "../../keys/key_limits.ts";
 import type { KeyVerifier } from "../../keys/key_ring.ts";
 import type { Route } from "../route.ts";
 import { type Need, needOf } from "./route_needs.ts";
@@ -15,17 +16,12 @@ import { type Need, needOf } from "./route_needs.ts";
 /** Grants whose routes are kept; some 60 small objects each. */
 const MAX_GRANTS = 256;
 
-export interface Permitted {
-  readonly route: Route;
-  /** Null: no key was asked for. */
-  readonly caller: Caller | null;
-}
-
 /** By the route that everybody is led to. */
 type Twins = ReadonlyMap<Route, Route>;
 
 export class Access {
   readonly #keys: KeyVerifier | null;
+  readonly #limiter: KeyLimiter;
   readonly #routes: readonly Route[];
   readonly #routesFor: (grant: Grant) => readonly Route[];
   readonly #needs: ReadonlyMap<Route, Need>;
@@ -33,11 +29,13 @@ export class Access {
 
   /**
    * @param keys null: callers need none
+   * @param limiter holds callers to their limits
    * @param routes those that work with what is stored
    * @param routesFor the same routes in the same order, for one grant
    */
-  constructor(keys: KeyVerifier | null, routes: readonly Route[], routesFor: (grant: Grant) => readonly Route[]) {
+  constructor(keys: KeyVerifier | null, limiter: KeyLimiter, routes: readonly Route[], routesFor: (grant: Grant) => readonly Route[]) {
     this.#keys = keys;
+    this.#limiter = limiter;
     this.#routes = routes;
     this.#routesFor = routesFor;
     this.#needs = new Map(
@@ -48,15 +46,31 @@ export class Access {
     );
   }
 
-  /** Throws `unauthorized`, `forbidden`. */
-  permit(route: Route, request: HttpRequest): Permitted {
+  /** Whose key the request brings; null: none is asked for. Throws `unauthorized`. */
+  identify(route: Route, request: HttpRequest): Caller | null {
+    if (this.#keys === null || !this.#needs.has(route)) return null;
+    return this.#keys.verify(request.headers.get("authorization"));
+  }
+
+  /** Counts the request against the key's limits, until it leaves; null: there are none. Throws `overloaded`. */
+  enter(caller: Caller, nowMs: number): KeyUse | null {
+    return this.#limiter.enter(caller, nowMs);
+  }
+
+  /** The route as this caller may use it. Throws `forbidden`. */
+  permit(route: Route, caller: Caller): Route {
     const need = this.#needs.get(route);
-    if (this.#keys === null || need === undefined) return { route, caller: null };
-    const caller = this.#keys.verify(request.headers.get("authorization"));
+    if (need === undefined) return route;
     requireNeed(caller, need);
     const twin = this.#twinsFor(caller).get(route);
     if (twin === undefined) throw kennelError("forbidden");
-    return { route: twin, caller };
+    return twin;
+  }
+
+  /** What asking the route does to what is stored, or to the node; null: nothing. */
+  changes(route: Route): "write" | "admin" | null {
+    const scope = this.#needs.get(route)?.scope ?? "read";
+    return scope === "read" ? null : scope;
   }
 
   #twinsFor({ scope, collections }: Grant): Twins {

@@ -39,6 +39,7 @@ import { systemClock } from "../../../runtime/clock.ts";
 import { kennelError } from "../../../runtime/errors.ts";
 import { type HttpListener, startHttpListener } from "../../../runtime/http_listener.ts";
 import { seededRandom } from "../../../runtime/random.ts";
+import { NO_AUDIT } from "../../../telemetry/audit/audit_log.ts";
 import { createLogger } from "../../../telemetry/logs.ts";
 import { localTransport } from "../../../transport/local.ts";
 
@@ -410,6 +411,10 @@ export async function startTestServer(changes: Partial<BridgeParts> = {}): Promi
     exposition: { contentType: "text/plain; version=0.0.4; charset=utf-8", render: async () => "kennel_up 1\n" },
     page: null,
     keys: null,
+    keyLimits: { ratePerSecond: 0, burst: 0, maxConcurrent: 0 },
+    accessMetrics: { refused: () => undefined, limited: () => undefined },
+    audit: NO_AUDIT,
+    hosts: { hostNames: null, takesAddresses: true },
     logger: createLogger({ level: "silent", node: "test" }),
     clock,
     random: seededRandom(7),
