@@ -58,6 +58,8 @@ const REFUSALS_PER_SECOND = 50;
 const REFUSALS_AT_ONCE = 500;
 const MAX_TARGET = 512;
 const MAX_METHOD = 16;
+/** Of a key that somebody has put into a path: what follows its id. */
+const SECRET_OF_KEY = /(kennel_[0-9a-f]{12}_)[A-Za-z0-9_-]+/g;
 /** Ids named in one line. */
 const MAX_IDS = 100;
 
@@ -72,7 +74,7 @@ export function createAuditLog(node: string, clock: Clock, destination: AuditDes
         return;
       }
       // A query may hold what somebody searched for; the path says what was changed.
-      const path = (target.split(/[?#]/, 1)[0] as string).slice(0, MAX_TARGET);
+      const path = (target.split(/[?#]/, 1)[0] as string).slice(0, MAX_TARGET).replace(SECRET_OF_KEY, "$1[masked]");
       lines.info({ ...rest, method: method.slice(0, MAX_METHOD), target: path, ...leftOut() });
     },
     keysChanged({ added, ended }) {

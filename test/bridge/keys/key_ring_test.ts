@@ -2,7 +2,7 @@ import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { COLLECTIONS_PATTERN, namesCollection, namesEveryCollection } from "../../../bridge/keys/grant.ts";
-import { KEY_LENGTH, newKey } from "../../../bridge/keys/key.ts";
+import { isKeyOf, KEY_LENGTH, newKey } from "../../../bridge/keys/key.ts";
 import { changeKeys, readKeys } from "../../../bridge/keys/key_file.ts";
 import { KeyRing } from "../../../bridge/keys/key_ring.ts";
 import { readLastUses } from "../../../bridge/keys/last_uses.ts";
@@ -107,6 +107,36 @@ test("What is no key, or a wrong one, is refused, always with the same words", a
     `Bearer ${id}`,
   ];
   assert.is(new Set(others.map((one) => refusal(ring, one))).size, 1);
+});
+
+test("Whatever is wrong with a key of the right form, it is hashed and compared whole, once", async ({ rig }) => {
+  const { id, key } = await rig.add("admin", "*");
+  const compared: string[] = [];
+  const logger = createLogger({ level: "silent", node: "n" });
+  const watched = await KeyRing.open({
+    path: rig.path,
+    dataDir: rig.folder,
+    checkMs: CHECK_MS,
+    clock: manualClock(),
+    logger,
+    compare(given, digest) {
+      compared.push(`${given.length} ${digest.length}`);
+      return isKeyOf(given, digest);
+    },
+  });
+  const secret = key.slice(-43);
+  const guesses = [
+    `kennel_${id}_${secret[0] === "A" ? "B" : "A"}${secret.slice(1)}`, // wrong from the first character on
+    `kennel_${id}_${secret.slice(0, -2)}${secret.at(-2) === "A" ? "B" : "A"}${secret.at(-1)}`, // wrong at the end alone
+    newKey().key, // of no known id
+  ];
+  for (const guess of guesses) refusal(watched, `Bearer ${guess}`);
+  assert.equal(compared, Array(guesses.length).fill(`${KEY_LENGTH} 32`));
+  watched.verify(`Bearer ${key}`);
+  assert.is(compared.length, guesses.length + 1);
+  watched.verify(`Bearer ${key}`);
+  assert.is(compared.length, guesses.length + 1, "a key that was good is found by its hash");
+  await watched.close();
 });
 
 test("The file holds no key, and is its owner's alone", async ({ rig }) => {
