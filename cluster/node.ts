@@ -82,6 +82,7 @@ export class ClusterNode<Request, Answer> {
         clock,
         random: ports.random,
         candidates: (collection) => this.candidates(collection),
+        mayHedge: () => local.mayHedge(),
         send: (node, request, timeoutMs, settle) =>
           node === identity.name ? local.serve(request, timeoutMs, settle) : ports.network.send(node, request, timeoutMs, settle),
       },
@@ -174,7 +175,7 @@ export class ClusterNode<Request, Answer> {
   }
 
   /** As the leader, tells all what is to hold from now on. False: it does not lead, nothing was told. */
-  tell(content: Pick<Control, "exceptions" | "replicas">): boolean {
+  tell(content: Pick<Control, "exceptions" | "replicas" | "mode">): boolean {
     const epoch = this.leadsIn;
     if (epoch === null) return false;
     const sequence = this.#control.epoch === epoch ? this.#control.sequence + 1 : 1;

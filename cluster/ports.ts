@@ -29,6 +29,8 @@ export interface LocalLoad {
   readonly url: string;
   /** Searches at a time of the busiest collections, at most `MAX_BUSY`. */
   readonly busy: ReadonlyMap<string, number>;
+  /** What it can do of a search in its stores; empty: not known. */
+  readonly mode: string;
 }
 
 /** What the cluster asks of the node that it is on. */
@@ -38,6 +40,8 @@ export interface LocalNode<Request, Answer> {
   ready(): ReadonlySet<string>;
   /** Places that a collection is to have by its settings, at least 1. */
   replicasOf(collection: string): number;
+  /** Whether a slow query may be asked of another node, too. */
+  mayHedge(): boolean;
   serve(request: Request, timeoutMs: number, settle: (sent: Sent<Answer>) => void): () => void;
   warm(collection: string, ended: () => void): void;
   release(collection: string): void;

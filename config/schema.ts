@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ACCESS_SETTINGS, KEY_LIMIT_SETTINGS } from "./access_settings.ts";
 import { childLimits } from "./child_limits.ts";
+import { FLAG_SETTINGS } from "./flags.ts";
 import { MODEL_SETTINGS } from "./model_settings.ts";
 import { parseNatsAddresses } from "./nats_addresses.ts";
 import { RETRIEVAL_SETTINGS } from "./retrieval_settings.ts";
@@ -309,6 +310,8 @@ export const SETTINGS = {
     failAfterMs: setting(z.int().min(0).max(600_000), 0, "A service must be away this long before the mode follows"),
     recoverAfterMs: setting(z.int().min(0).max(600_000), 1_500, "A service must be back this long before the mode follows"),
   },
+
+  flags: FLAG_SETTINGS,
 
   metrics: {
     maxCollections: setting(count(10_000), 200, "Collections with series of their own; the others are counted together"),

@@ -2,6 +2,7 @@ import { createCoordinator, type ModeSnapshot } from "../actors/coordinator/coor
 import { ModeLog } from "../actors/coordinator/mode_log.ts";
 import { type PublishedModes, publishedModes } from "../actors/coordinator/published_modes.ts";
 import type { ModeControl } from "../bridge/http/collaborators.ts";
+import type { Flags } from "../config/flags.ts";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
@@ -18,7 +19,14 @@ export interface Coordination {
 }
 
 /** The coordinator as an actor, with what pipelines read of it, what it has decided, and the operators' hand on it. */
-export function startCoordination(supervisor: Supervisor, services: Services, config: Config, clock: Clock, logger: Logger): Coordination {
+export function startCoordination(
+  supervisor: Supervisor,
+  services: Services,
+  config: Config,
+  flags: Flags,
+  clock: Clock,
+  logger: Logger,
+): Coordination {
   const hasCachedAnswers = config.cache.answerBytes > 0;
   const log = new ModeLog(clock, hasCachedAnswers);
   const { board, behavior } = createCoordinator({
@@ -28,7 +36,7 @@ export function startCoordination(supervisor: Supervisor, services: Services, co
     onChange: (now, before) => logger.warn({ ...log.note(now, before) }, "what has failed, or the mode, has changed"),
   });
   const child = supervisor.spawn({ name: "coordinator", kind: "coordinator", limits: config.supervision.janitor, behavior });
-  const modes = publishedModes(board, services.roles, hasCachedAnswers);
+  const modes = publishedModes(board, services.roles, hasCachedAnswers, flags);
   return {
     modes,
     log,

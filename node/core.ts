@@ -17,6 +17,7 @@ import { PopularQueries } from "../actors/retriever/registry/popular_queries.ts"
 import { PopularQueryFile } from "../actors/retriever/registry/popular_query_file.ts";
 import { RetrieverRegistry } from "../actors/retriever/registry/registry.ts";
 import type { UpkeepControl } from "../bridge/http/collaborators.ts";
+import type { Flags } from "../config/flags.ts";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type KennelError, kennelError } from "../runtime/errors.ts";
@@ -59,6 +60,8 @@ export interface CoreParts {
   readonly supervisor: Supervisor;
   readonly services: Services;
   readonly modes: Modes;
+  /** What is switched on now. */
+  readonly flags: Flags;
   readonly resident: ResidentParts;
   readonly retrieverTap: RetrieverTap;
   /** Files that belong to no collection yet. */
@@ -67,6 +70,8 @@ export interface CoreParts {
   readonly isPlacedHere: (collection: string) => boolean;
   /** Told when this node has changed a collection, or what it holds. */
   readonly onChanged: (collection: string) => void;
+  /** Told when this node has moved or deleted an alias. */
+  readonly onAliasChanged: (alias: string) => void;
 }
 
 /** What a node does, apart from how requests get in: collections, retrievers, ingest. */
@@ -107,6 +112,7 @@ export function startCore(parts: CoreParts): Core {
       }
       for (const follow of followers) follow(name, record);
     },
+    onAliasChange: parts.onAliasChanged,
     notLoaded: () => collectionsUnknown(services.documentService),
   });
   services.adoptions.follow((name) => catalog.resolve(name)?.record.settings.adopt ?? null);
@@ -140,6 +146,7 @@ export function startCore(parts: CoreParts): Core {
         recentlyUsed: async (limit, signal) => (await services.documents.recentlyUsed(limit, signal)).filter(parts.isPlacedHere),
       },
       modes: parts.modes,
+      flags: parts.flags,
       hedging: services.hedging,
       bulkheads: { embedding: services.embeddingBulkhead, reranker: services.rerankerBulkhead },
       popular,

@@ -39,6 +39,9 @@ import { type Core, NO_RETRIEVER_TAP, type RetrieverTap, startCore } from "./cor
 import { loadDocumentation } from "./documentation.ts";
 import { nodeName, runtimeName } from "./identity.ts";
 import { openNats } from "./nats.ts";
+import { LiveFlags } from "./operators/live_flags.ts";
+import { Operators } from "./operators/operators.ts";
+import { WordFile } from "./operators/word_file.ts";
 import { collectionChoices, collectionDefaults } from "./options.ts";
 import { openResident } from "./resident.ts";
 import { NO_TAP, type StoreTap } from "./services/parts.ts";
@@ -65,6 +68,8 @@ export interface KennelNode {
 
 /** In the data folder: files that belong to no collection yet. */
 const UPLOADS_FOLDER = "uploads";
+/** In the data folder: what operators have said that holds after a restart. */
+const OPERATORS_FILE = "operators.json";
 
 /** Time for NATS to know that a node leaves, and then for its last answers to be sent. */
 const NATS_CLOSE_MS = 2_000;
@@ -114,8 +119,10 @@ async function buildNode(
   endings.push(() => resident.workshop.close()); // retrievers that stop save what they hold
   endings.push((reason) => supervisor.stop({ reason, limitMs: config.drain.limitMs }));
 
-  const services = await superviseServices({ supervisor, config, clock, random, logger, metrics, tap });
-  const coordination = startCoordination(supervisor, services, config, clock, logger);
+  const live = new LiveFlags(config.flags);
+  const flags = live.values;
+  const services = await superviseServices({ supervisor, config, flags, clock, random, logger, metrics, tap });
+  const coordination = startCoordination(supervisor, services, config, flags, clock, logger);
   const { modes } = coordination;
   const uploads = new UploadFolder(join(config.dataDir, UPLOADS_FOLDER), config.uploads, clock, random);
   await uploads.open();
@@ -129,14 +136,30 @@ async function buildNode(
     supervisor,
     services,
     modes,
+    flags,
     resident,
     retrieverTap,
     uploads,
     isPlacedHere: (collection) => cluster?.isPlacedHere(collection) ?? true,
     onChanged: (collection) => cluster?.changed(collection),
+    onAliasChanged: (alias) => cluster?.aliasChanged(alias),
   });
   endings.push(core.close, () => core.registry.drain());
   await Promise.all([core.settled, services.settled]);
+  const operators = new Operators({
+    node: name,
+    start: config.flags,
+    live,
+    file: new WordFile(join(config.dataDir, OPERATORS_FILE)),
+    modes,
+    force: coordination.control.force,
+    onSwitched: (switched) => {
+      for (const flag of switched) void core.registry.switched(flag);
+    },
+    clock,
+    logger,
+  });
+  await operators.restore();
 
   const local = localTransport(clock);
   local.serve(SEARCH, core.registry.search, core.registry.ready);
@@ -155,6 +178,9 @@ async function buildNode(
       logger,
       lag,
       core,
+      flags,
+      operators,
+      mode: () => (core.catalog.isLoaded ? modes.read("store", false).mode : "down"),
       documents,
       local,
       link,
@@ -194,6 +220,7 @@ async function buildNode(
     services,
     modes,
     modeLog,
+    flags: operators,
     lag,
     ...core,
     nats,
@@ -218,8 +245,9 @@ async function buildNode(
     urls: openUrlSource(config, { clock, logger, metrics }),
     reranker: services.reranker ?? embeddingReranker(services.embedding),
     status,
-    modes: coordination.control,
     upkeep: core.upkeep,
+    modes: operators,
+    flags: operators,
     metrics: metrics.http,
     exposition: metrics,
     page: await openPage(),

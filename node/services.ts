@@ -75,7 +75,7 @@ export async function superviseServices(parts: ServiceParts): Promise<Services> 
   const questions = openai.maxInputs * openai.maxConnections;
   const embeddingBulkhead = embedding.modelInThreads === null ? makeBulkhead(parts, "embedding", questions) : null;
   const rerankerBulkhead = reranking === null ? null : makeBulkhead(parts, "reranker", rerank.maxConnections);
-  const hedgeBudget = new HedgeBudget(parts.config.hedging.maxShare);
+  const hedgeBudget = new HedgeBudget(parts.config.hedging.maxShare, parts.flags);
   const shared = await superviseShared(parts);
   return {
     documentService: documents.service,

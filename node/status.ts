@@ -5,7 +5,7 @@ import type { Modes } from "../actors/coordinator/modes.ts";
 import type { Catalog } from "../actors/document_store/catalog.ts";
 import type { RetrieverRegistry } from "../actors/retriever/registry/registry.ts";
 import { MODES, type Mode } from "../actors/retriever/search.ts";
-import type { NodeStatusSource } from "../bridge/http/collaborators.ts";
+import type { FlagControl, NodeStatusSource } from "../bridge/http/collaborators.ts";
 import type { NatsBridge } from "../bridge/nats/nats_bridge.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { readMemory } from "../runtime/memory.ts";
@@ -22,6 +22,7 @@ export interface NodeStatusParts {
   readonly services: Pick<Services, "bulkheads" | "hedgeBudget">;
   readonly modes: Modes & { readonly board: ModeBoard };
   readonly modeLog: ModeLog;
+  readonly flags: Pick<FlagControl, "list">;
   readonly lag: EventLoopLag;
   readonly catalog: Catalog;
   readonly registry: RetrieverRegistry;
@@ -50,6 +51,7 @@ export class NodeStatus implements NodeStatusSource {
       readiness: this.readiness,
       mode: this.#mode(),
       forced_mode: modes.board.current.forcedMode,
+      flags: this.#parts.flags.list().map(({ description: _description, ...state }) => state),
       mode_changes: modeLog.recent,
       nats: nats?.status() ?? null,
       uptime_s: Math.round(this.#uptimeSeconds()),
@@ -89,6 +91,7 @@ export class NodeStatus implements NodeStatusSource {
       hedging: () => services.hedgeBudget.stats,
       mode: () => this.#mode(),
       modes: MODES,
+      flags: () => this.#parts.flags.list(),
       modesEntered: () => modeLog.entered,
       isNatsConnected: () => (nats === null ? null : nats.link.isConnected),
     };

@@ -27,14 +27,21 @@ export interface HedgeStats {
  */
 export class HedgeBudget {
   readonly #share: number;
+  readonly #flags: { readonly hedging: boolean };
   #tokens = 0;
   #calls = 0;
   #hedged = 0;
   #won = 0;
   #refused = 0;
 
-  constructor(share: number) {
+  /** @param flags looked at for each call: whether there are second attempts now */
+  constructor(share: number, flags: { readonly hedging: boolean } = { hedging: true }) {
     this.#share = share;
+    this.#flags = flags;
+  }
+
+  get isOn(): boolean {
+    return this.#flags.hedging;
   }
 
   get stats(): HedgeStats {
@@ -97,8 +104,8 @@ export class Hedge {
 
   /** Null: too little is known to say that a call is slow. */
   #delayMs(): number | null {
-    const { clock, minDelayMs } = this.#options;
-    if (this.#times.countAt(clock.monotonicMs()) < MIN_COUNT) return null;
+    const { clock, minDelayMs, budget } = this.#options;
+    if (!budget.isOn || this.#times.countAt(clock.monotonicMs()) < MIN_COUNT) return null;
     const p95 = this.#times.quantile(0.95);
     return p95 === null ? null : Math.max(minDelayMs, p95 * SLOWER);
   }

@@ -30,6 +30,7 @@ export interface MetricSources {
   readonly modes: readonly string[];
   /** Times that each mode was entered. */
   readonly modesEntered: () => ReadonlyMap<string, number>;
+  readonly flags: () => readonly { readonly flag: string; readonly enabled: boolean }[];
   /** Null: the node has no connection to NATS to keep. */
   readonly isNatsConnected: () => boolean | null;
 }
@@ -119,6 +120,15 @@ function observeRetrieval(registry: Registry, sources: MetricSources): void {
   if (sources.isNatsConnected() !== null) {
     gauge(registry, "kennel_nats_connected", "1 while there is a connection to NATS", () => Number(sources.isNatsConnected() ?? false));
   }
+  const flags = new Gauge({
+    name: "kennel_flag",
+    help: "1 while the flag is on, 0 while it is switched off",
+    labelNames: ["flag"],
+    registers: [registry],
+    collect() {
+      for (const { flag, enabled } of sources.flags()) flags.set({ flag }, Number(enabled));
+    },
+  });
   const mode = new Gauge({
     name: "kennel_mode",
     help: "1 for the mode that holds, 0 for the others",

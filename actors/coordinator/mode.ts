@@ -1,3 +1,4 @@
+import type { Flags } from "../../config/flags.ts";
 import type { Degradation, Mode } from "../retriever/search.ts";
 import type { WatchedService } from "./coordinator.ts";
 import { type Residency, ROLES, type Role } from "./modes.ts";
@@ -72,6 +73,24 @@ export function degradationsOf(failed: FailedServices, needs: CollectionNeeds): 
     degradations.push({ stage: STAGES[role], reason: "unavailable", service: failure.service, breaker: failure.breaker });
   }
   return degradations;
+}
+
+/** Roles whose work an operator may switch off by a flag; answers then go without and say so. */
+const SWITCHED_BY: readonly (readonly [Role, "rewriting" | "rerank"])[] = [
+  ["language_model", "rewriting"],
+  ["reranker", "rerank"],
+];
+
+/** What flags leave out of answers, of the services that this node has. */
+export function switchedOffDegradations(
+  flags: Pick<Flags, "rewriting" | "rerank">,
+  services: ReadonlyMap<Role, WatchedService>,
+): readonly Degradation[] {
+  return SWITCHED_BY.flatMap(([role, flag]) => {
+    const service = services.get(role);
+    if (service === undefined || flags[flag]) return [];
+    return [{ stage: STAGES[role], reason: "switched_off", service: service.name, breaker: service.breaker }];
+  });
 }
 
 /** What a forced mode leaves out of answers, of the services that this node has. */

@@ -29,6 +29,8 @@ export interface CatalogOptions {
   readonly maxAliases: number;
   /** Told after the view has changed; a collection that is gone comes as null. */
   readonly onChange: (name: string, record: CollectionRecord | null) => void;
+  /** Told after this node has moved an alias or deleted it. @default nobody is told */
+  readonly onAliasChange?: (alias: string) => void;
   /** What callers are told before the view is loaded (C4). @default that it is being read */
   readonly notLoaded?: () => KennelError;
 }
@@ -52,6 +54,8 @@ export interface Catalog {
   /** Ordered by name. */
   list(page: { readonly after: string | null; readonly limit: number }): Page<CollectionRecord>;
   aliases(): readonly AliasRecord[];
+  /** Null: there is no such alias. */
+  alias(name: string): AliasRecord | null;
   /** Collections whose next build is being made, ordered by name; none before it is loaded. */
   building(): readonly CollectionRecord[];
   /**
@@ -166,6 +170,11 @@ class CatalogView implements LoadableCatalog {
     return [...this.#aliases.values()].sort((a, b) => (a.alias < b.alias ? -1 : 1));
   }
 
+  alias(name: string): AliasRecord | null {
+    this.#assertLoaded();
+    return this.#aliases.get(name) ?? null;
+  }
+
   building(): readonly CollectionRecord[] {
     if (!this.#isLoaded) return [];
     return [...this.#building].sort().flatMap((name) => this.#collections.get(name) ?? []);
@@ -215,12 +224,14 @@ class CatalogView implements LoadableCatalog {
     }
     await this.#options.store.putAlias(alias, signal);
     this.#aliases.set(alias.alias, alias);
+    this.#options.onAliasChange?.(alias.alias);
   }
 
   async deleteAlias(alias: string, signal: AbortSignal): Promise<boolean> {
     this.#assertLoaded();
     const existed = await this.#options.store.deleteAlias(alias, signal);
     this.#aliases.delete(alias);
+    if (existed) this.#options.onAliasChange?.(alias);
     return existed;
   }
 

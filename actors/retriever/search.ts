@@ -104,7 +104,7 @@ export interface Degradation {
   readonly stage: string;
   /**
    * An error code of the table; `skipped_for_deadline`; `not_configured`; `shed`: the collection misses its deadlines; `forced`: an operator's
-   * mode rules it out; or `index_incomplete`: it is being built anew.
+   * mode rules it out; `switched_off`: a flag does; or `index_incomplete`: it is being built anew.
    */
   readonly reason: string;
   readonly service: string;

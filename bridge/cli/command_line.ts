@@ -100,6 +100,7 @@ function describeCommands(environment: CommandLineEnvironment, handlers: Command
     .action(async () => end(await handlers.serve(loadConfig(sources))));
   describeClientCommands(program, context, end);
   describeBackups(program, context, local, end);
+  describeFlags(program, context, end);
   describeKeys(program, local, end);
   const config = program.command("config").description("the configuration that serve would run with");
   config
@@ -230,6 +231,32 @@ function describeBackups(
     });
 }
 
+function describeFlags(program: Command, context: () => CommandContext, end: (exitCode: number) => void): void {
+  const flags = program.command("flags").description("what can be switched off while the server runs, on one node or on the whole cluster");
+  flags
+    .command("list", { isDefault: true })
+    .description("show all flags, and who has said what holds")
+    .addOption(jsonOption())
+    .action(async (options) => end(await (await import("./flags.ts")).listFlags(context(), options)));
+  for (const [name, enabled] of [["on", true] as const, ["off", false] as const]) {
+    flags
+      .command(name)
+      .description(`switch a flag ${name}, without a restart`)
+      .argument("<flag>", "as list shows it")
+      .addOption(scopeOption("every node, kept over a restart, or the node that is asked, until its process ends").default("cluster"))
+      .option("--reason <words>", "why, for whoever looks later", "")
+      .addOption(jsonOption())
+      .action(async (flag, options) => end(await (await import("./flags.ts")).switchFlag(context(), flag, enabled, options)));
+  }
+  flags
+    .command("reset")
+    .description("take back what was said of a flag: its setting holds again")
+    .argument("<flag>", "as list shows it")
+    .addOption(scopeOption("whose word is taken back; left out: both"))
+    .addOption(jsonOption())
+    .action(async (flag, options) => end(await (await import("./flags.ts")).resetFlag(context(), flag, options)));
+}
+
 function describeKeys(program: Command, local: () => LocalContext, end: (exitCode: number) => void): void {
   const keys = program.command("keys").description("what callers are let in by, where KENNEL_AUTH asks for it; a running node follows");
   keys
@@ -267,6 +294,8 @@ function describeKeys(program: Command, local: () => LocalContext, end: (exitCod
     .addOption(jsonOption())
     .action(async (id, options) => end(await (await import("./keys.ts")).revokeKey(local(), id, options)));
 }
+
+const scopeOption = (meaning: string) => new Option("--scope <scope>", meaning).choices(["node", "cluster"]);
 
 const ensembleOption = () =>
   new Option("--ensemble <parts>", "what the strategy ensemble is made of, as hybrid=0.7,bm25=0.3").argParser(weightedStrategies);

@@ -20,8 +20,10 @@ import type { CollectionUsage } from "../../actors/janitor/usage.ts";
 import type { Mode } from "../../actors/retriever/search.ts";
 import type { Adopter } from "../../actors/vector_store/adopter.ts";
 import type { Filter } from "../../actors/vector_store/filter.ts";
+import type { FlagKey } from "../../config/flags.ts";
 import type { AuditReason } from "../../telemetry/audit/audit_log.ts";
 import type { LimitKind } from "../keys/key_limits.ts";
+
 import type { PageRequest } from "../schema/pages.ts";
 
 /** Collections and aliases of this node. Reads come from memory. */
@@ -84,10 +86,38 @@ export interface UpkeepControl extends UpkeepService {
   /** Most searched first. */
   usage(limit: number): readonly CollectionUsage[];
 }
+/** Whom an operator speaks to: all nodes, or the one that is asked. */
+export type OperatorScope = "node" | "cluster";
 
 export interface ModeControl {
-  /** Resolves when the mode holds for every query from then on; null lets the services decide again. */
-  force(mode: Mode | null, signal: AbortSignal): Promise<{ readonly mode: Mode; readonly forced_mode: Mode | null }>;
+  /**
+   * Resolves when the mode holds on this node for every query from then on; null lets the services decide again.
+   * @param scope left out: the cluster, and null also takes back what was said to this node
+   */
+  force(mode: Mode | null, signal: AbortSignal, scope?: OperatorScope): Promise<{ readonly mode: Mode; readonly forced_mode: Mode | null }>;
+}
+
+/** One flag as it holds on this node. */
+export interface FlagState {
+  readonly flag: string;
+  readonly enabled: boolean;
+  /** By the settings. */
+  readonly default: boolean;
+  readonly source: "settings" | OperatorScope;
+  readonly reason: string | null;
+  /** ISO 8601 */
+  readonly since: string | null;
+  /** The node that was told. */
+  readonly node: string | null;
+  readonly description: string;
+}
+
+export interface FlagControl {
+  list(): readonly FlagState[];
+  /** Resolves when it holds on this node. Rejects with `unavailable` where the cluster cannot be told. */
+  switchFlag(flag: FlagKey, enabled: boolean, reason: string, scope: OperatorScope, signal: AbortSignal): Promise<FlagState>;
+  /** @param scope null: both */
+  resetFlag(flag: FlagKey, scope: OperatorScope | null, signal: AbortSignal): Promise<FlagState>;
 }
 
 export interface HttpMetrics {

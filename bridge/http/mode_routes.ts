@@ -20,7 +20,7 @@ export function modeRoutes({ modes, limits }: Parts): readonly Route[] {
       timeoutMs: limits.defaultTimeoutMs,
       description: {
         operationId: "putMode",
-        summary: "Force a mode on this node, or let its services decide again",
+        summary: "Force a mode on the whole cluster or this node, or let the services decide again",
         tag: "operations",
         parameters: [],
         request: { isRequired: true, content: { [JSON_TYPE]: { schema: modeRequestSchema, example: { mode: "lexical" } } } },
@@ -31,7 +31,8 @@ export function modeRoutes({ modes, limits }: Parts): readonly Route[] {
       },
       async handle(exchange) {
         exchange.refuseQuery();
-        return json(200, { object: "mode", ...(await modes.force(parseMode(await exchange.json()), exchange.signal)) });
+        const { mode, scope } = parseMode(await exchange.json());
+        return json(200, { object: "mode", ...(await modes.force(mode, exchange.signal, scope)) });
       },
     },
   ];

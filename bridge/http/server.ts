@@ -40,6 +40,7 @@ import type {
   DocumentIngest,
   DocumentReader,
   FileUploads,
+  FlagControl,
   HttpMetrics,
   MetricsExposition,
   ModeControl,
@@ -57,6 +58,7 @@ import { documentRoutes } from "./document_routes.ts";
 import { errorAnswer } from "./error_answer.ts";
 import { evaluationRoutes } from "./evaluation_routes.ts";
 import { Exchange } from "./exchange.ts";
+import { flagRoutes } from "./flag_routes.ts";
 import { foreignCollectionRoutes } from "./foreign_collection_routes.ts";
 import { jobRoutes } from "./job_routes.ts";
 import type { BridgeLimits } from "./limits.ts";
@@ -97,6 +99,7 @@ export interface BridgeParts {
   readonly status: NodeStatusSource;
   readonly modes: ModeControl;
   readonly upkeep: UpkeepControl;
+  readonly flags: FlagControl;
   readonly metrics: HttpMetrics;
   readonly exposition: MetricsExposition;
   /** Null: there is no page at `/`. */
@@ -186,6 +189,7 @@ function routesOf(parts: BridgeParts & { readonly bodies: SearchBodies }): reado
     ...operationRoutes(parts),
     ...modeRoutes(parts),
     ...upkeepRoutes(parts),
+    ...flagRoutes(parts),
   ];
 }
 

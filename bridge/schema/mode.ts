@@ -1,9 +1,15 @@
 import { z } from "zod";
 import { MODES, type Mode } from "../../actors/retriever/search.ts";
+import { scopeSchema } from "./flags.ts";
 import { strictObject, validate } from "./validate.ts";
 
 export const modeRequestSchema = strictObject({
   mode: z.enum(MODES).nullable().describe("The mode that holds from now on, whatever the services do; null: they decide again"),
+  scope: scopeSchema
+    .optional()
+    .describe(
+      "`cluster`, the default: every node, kept over a restart; `node`: this node until its process ends, and before what the cluster says",
+    ),
 }).meta({ id: "ModeRequest" });
 
 export const modeSchema = z
@@ -20,6 +26,6 @@ export const modeChangeSchema = z
   })
   .meta({ id: "ModeChange" });
 
-export function parseMode(body: unknown): Mode | null {
-  return validate(modeRequestSchema, body).mode;
+export function parseMode(body: unknown): { readonly mode: Mode | null; readonly scope?: "node" | "cluster" | undefined } {
+  return validate(modeRequestSchema, body);
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { MODES } from "../../actors/retriever/search.ts";
 import type { SupervisionEvent } from "../../supervisor/child.ts";
+import { flagSchema } from "./flags.ts";
 import { modeChangeSchema } from "./mode.ts";
 
 const SUPERVISION_EVENTS = [
@@ -70,6 +71,7 @@ const clusterSchema = z
       .describe("To NATS; `isolated`: cut off, and on its own until it is back"),
     is_name_taken: z.boolean().describe("Another node has this one's name and was there first: this one serves alone"),
     leader: z.string().nullable(),
+    mode: z.string().describe("The worst that any node has, as the leader told last; empty: none has led yet"),
     epoch: z.int().describe("Of what the leader told last"),
     nodes: z.array(
       z.object({
@@ -102,6 +104,15 @@ const clusterSchema = z
       superfluous: z.int().describe("Answers that came after another one"),
     }),
     counts: z.record(z.string(), z.int()).describe("What should be rare, by kind"),
+    configuration: z
+      .object({
+        state: z
+          .enum(["off", "opening", "level", "away"])
+          .describe("`level`: what is kept for all in JetStream is known here; `away`: it cannot be reached"),
+        operators_epoch: z.int().describe("Of what operators have said to the cluster; 0: nothing"),
+        keys: z.int().describe("Keys of collections and aliases that are known there"),
+      })
+      .describe("What nodes tell each other by a bucket of JetStream's"),
   })
   .meta({ id: "Cluster" });
 
@@ -132,6 +143,7 @@ export const statusSchema = z
     readiness: readinessSchema,
     mode: z.enum(MODES).describe("What is left of the services; each answer carries its own collection's mode"),
     forced_mode: z.enum(MODES).nullable(),
+    flags: z.array(flagSchema.omit({ object: true, description: true })).describe("What can be switched off while the node runs"),
     mode_changes: z.array(modeChangeSchema).describe("The last changes of the mode or of what has failed, newest last"),
     nats: natsSchema.nullable().describe("The connection to NATS; null: none is configured"),
     uptime_s: z.number(),

@@ -8,9 +8,11 @@ export interface Control {
   readonly exceptions: Exceptions;
   /** Places of collections that are so busy that they have more than their settings say. */
   readonly replicas: ReadonlyMap<string, number>;
+  /** The worst mode that any node has; empty: not told. */
+  readonly mode: string;
 }
 
-export const NO_CONTROL: Control = { epoch: 0, sequence: 0, exceptions: new Map(), replicas: new Map() };
+export const NO_CONTROL: Control = { epoch: 0, sequence: 0, exceptions: new Map(), replicas: new Map(), mode: "" };
 
 /**
  * The newer of the two: a leader of an older epoch is heard no more, whatever it says, and without a leader the last word

@@ -33,6 +33,8 @@ export interface Heartbeat {
   readonly epoch: number;
   /** Whether it is that leader. */
   readonly isLeader: boolean;
+  /** What it can do of a search in its stores; empty: not told. */
+  readonly mode: string;
 }
 
 /** One life of a node. The wall clock only orders two lives of one name; nothing is measured with it. */
@@ -79,6 +81,7 @@ const wireHeartbeat = z.object({
   answers_clients: z.boolean().default(true),
   epoch: z.int().min(0).default(0),
   leader: z.boolean().default(false),
+  mode: z.string().max(32).default(""),
 });
 
 export function encodeHeartbeat(beat: Heartbeat): string {
@@ -101,6 +104,7 @@ export function encodeHeartbeat(beat: Heartbeat): string {
     answers_clients: beat.answersClients,
     epoch: beat.epoch,
     leader: beat.isLeader,
+    mode: beat.mode,
   };
   return JSON.stringify(wire);
 }
@@ -147,6 +151,7 @@ export function parseHeartbeat(text: string): Heartbeat | null {
     answersClients: wire.answers_clients,
     epoch: wire.epoch,
     isLeader: wire.leader,
+    mode: wire.mode,
   };
 }
 

@@ -1,14 +1,10 @@
 /** The lease in a bucket of JetStream's, which compares revisions where all nodes ask. */
-import { type KV, type NatsConnection, NatsError } from "nats";
+import type { KV, NatsConnection } from "nats";
 import { z } from "zod";
 import type { LeaseOutcome, LeaseRecord } from "../lease/lease.ts";
+import { isOvertaken, openBucket } from "./bucket.ts";
 
 const BUCKET = "kennel_cluster";
-/** Of servers that keep it: as many as there are, so that the loss of one of three costs nothing. */
-const REPLICAS = [3, 1];
-const CALL_LIMIT_MS = 1_500;
-/** JetStream's "wrong last sequence". */
-const WRONG_REVISION = 10_071;
 
 const leaseRecord = z.object({ holder: z.string().nullable(), incarnation: z.string(), epoch: z.int().min(0) });
 
@@ -44,26 +40,14 @@ export class LeaseBucket {
         revision: expected === 0 ? await bucket.create(this.#key, text) : await bucket.update(this.#key, text, expected),
       };
     } catch (thrown) {
-      if (thrown instanceof NatsError && thrown.api_error?.err_code === WRONG_REVISION) return { kind: "lost" };
+      if (isOvertaken(thrown)) return { kind: "lost" };
       this.#opened = null;
       return { kind: "failed" };
     }
   }
 
   #bucketOf(client: NatsConnection): Promise<KV> {
-    if (this.#opened?.client !== client) this.#opened = { client, bucket: openBucket(client) };
+    if (this.#opened?.client !== client) this.#opened = { client, bucket: openBucket(client, BUCKET) };
     return this.#opened.bucket;
   }
-}
-
-async function openBucket(client: NatsConnection): Promise<KV> {
-  const { views } = client.jetstream({ timeout: CALL_LIMIT_MS });
-  for (const replicas of REPLICAS.slice(0, -1)) {
-    try {
-      return await views.kv(BUCKET, { replicas, history: 1, timeout: CALL_LIMIT_MS });
-    } catch (thrown) {
-      if (!(thrown instanceof NatsError && thrown.api_error !== undefined)) throw thrown; // not an answer: fewer would not help
-    }
-  }
-  return views.kv(BUCKET, { replicas: REPLICAS.at(-1) as number, history: 1, timeout: CALL_LIMIT_MS });
 }

@@ -33,6 +33,8 @@ export interface NatsNetworkParts<Request, Answer> {
   ask(node: string, request: Request, timeoutMs: number, signal: AbortSignal): Promise<Answer>;
   /** Counts what should be rare: `malformed_heartbeat`, … */
   readonly count: (event: string) => void;
+  /** Keeps what this node tells as the leader for those who come later. */
+  readonly keepControl: (control: Control) => void;
 }
 
 export interface NatsNetwork<Request, Answer> extends ClusterNetwork<Request, Answer> {
@@ -47,6 +49,7 @@ export function natsNetwork<Request, Answer>({
   stores,
   ask,
   count,
+  keepControl,
 }: NatsNetworkParts<Request, Answer>): NatsNetwork<Request, Answer> {
   const lease = new LeaseBucket(`leader.${stores}`);
   const publish = (subject: string, text: string): void => {
@@ -58,7 +61,10 @@ export function natsNetwork<Request, Answer>({
       return link.isConnected;
     },
     publishHeartbeat: (beat) => publish(HEARTBEAT_SUBJECT, encodeHeartbeatWithin(beat, link.maxPayloadBytes)),
-    publishControl: (control) => publish(controlSubject(stores), encodeControl(control)),
+    publishControl(control) {
+      publish(controlSubject(stores), encodeControl(control));
+      keepControl(control);
+    },
     publishChange: (change) => publish(CHANGES_SUBJECT, encodeChange({ ...change, stores })),
     send(node, request, timeoutMs, settle) {
       const controller = new AbortController();

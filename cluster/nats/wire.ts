@@ -17,14 +17,16 @@ const wireControl = z.object({
   sequence: z.int().min(0),
   exceptions: z.record(token, z.array(token).min(1).max(64)),
   replicas: z.record(token, z.int().min(1).max(4_096)).default({}),
+  mode: z.string().max(32).default(""),
 });
 
-export function encodeControl({ epoch, sequence, exceptions, replicas }: Control): string {
+export function encodeControl({ epoch, sequence, exceptions, replicas, mode }: Control): string {
   const wire: z.input<typeof wireControl> = {
     epoch,
     sequence,
     exceptions: Object.fromEntries([...exceptions].map(([collection, nodes]) => [collection, [...nodes]])),
     replicas: Object.fromEntries(replicas),
+    mode,
   };
   return JSON.stringify(wire);
 }
@@ -33,8 +35,8 @@ export function encodeControl({ epoch, sequence, exceptions, replicas }: Control
 export function parseControl(text: string): Control | null {
   const wire = parse(wireControl, text);
   if (wire === null) return null;
-  const { epoch, sequence, exceptions, replicas } = wire;
-  return { epoch, sequence, exceptions: new Map(Object.entries(exceptions)), replicas: new Map(Object.entries(replicas)) };
+  const { epoch, sequence, exceptions, replicas, mode } = wire;
+  return { epoch, sequence, exceptions: new Map(Object.entries(exceptions)), replicas: new Map(Object.entries(replicas)), mode };
 }
 
 /** A node has changed a collection, or what it holds. */
@@ -43,17 +45,22 @@ export interface CollectionChange {
   readonly collection: string;
   /** As in the node's heartbeats. */
   readonly stores: string;
+  /** The name is an alias's. */
+  readonly isAlias: boolean;
 }
 
-const wireChange = z.object({ node: token, collection: token, stores: token });
+const wireChange = z.object({ node: token, collection: token, stores: token, alias: z.boolean().default(false) });
 
 export function encodeChange(change: CollectionChange): string {
-  return JSON.stringify(change);
+  const { node, collection, stores, isAlias } = change;
+  const wire: z.input<typeof wireChange> = { node, collection, stores, ...(isAlias ? { alias: true } : {}) };
+  return JSON.stringify(wire);
 }
 
 /** Null: not what `encodeChange` writes. */
 export function parseChange(text: string): CollectionChange | null {
-  return parse(wireChange, text);
+  const wire = parse(wireChange, text);
+  return wire === null ? null : { node: wire.node, collection: wire.collection, stores: wire.stores, isAlias: wire.alias };
 }
 
 function parse<Value>(schema: z.ZodType<Value>, text: string): Value | null {

@@ -35,6 +35,8 @@ export interface RouterPorts<Request, Answer> {
   readonly clock: Clock;
   readonly random: Random;
   candidates(collection: string): readonly Candidate[];
+  /** Whether there are hedges at all now. */
+  mayHedge(): boolean;
   /** Asks a node, this one included; it serves the query itself and sends it nowhere. Calls `settle` at most once. @returns cancels */
   send(node: string, request: Request, timeoutMs: number, settle: (sent: Sent<Answer>) => void): () => void;
 }
@@ -126,7 +128,7 @@ export class Router<Request, Answer> {
       candidates: () => this.#ports.candidates(query.collection),
       random,
       options: this.#options,
-      canHedge: () => this.#hedges.canSpend,
+      canHedge: () => this.#ports.mayHedge() && this.#hedges.canSpend,
       canResend: () => this.#resends.canSpend,
     });
     query.route = route;

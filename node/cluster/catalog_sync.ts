@@ -35,6 +35,8 @@ export class CatalogSync {
   readonly #waiting = new Set<string>();
   readonly #looking = new Map<string, Promise<void>>();
   #timer: Timer | null = null;
+  #aliases: Promise<void> = Promise.resolve();
+  #nextAliases: Promise<void> | null = null;
   #rescanning: Promise<void> | null = null;
   #lookups = { secondMs: 0, count: 0 };
 
@@ -51,12 +53,41 @@ export class CatalogSync {
     } else void this.#look(collection);
   }
 
+  /** Another node says that it has moved an alias: all are read, once more where that is under way (K3). */
+  aliasesChanged(): void {
+    if (this.#parts.catalog.isLoaded) void this.#readAliases(); // K4
+  }
+
   /** The collection that a name stands for. One that is not known here is looked for in the store, a few in a second. */
   nameOf(name: string): string | Promise<string> {
     if (!this.#parts.catalog.isLoaded) return name; // K4
     const known = this.#parts.catalog.resolve(name);
     if (known !== null) return known.record.name;
-    return this.#mayLookUp() ? this.#look(name).then(() => this.#parts.catalog.resolve(name)?.record.name ?? name) : name;
+    return this.#mayLookUp() ? this.#find(name) : name;
+  }
+
+  async #find(name: string): Promise<string> {
+    const { catalog } = this.#parts;
+    await this.#look(name);
+    const found = catalog.resolve(name);
+    if (found !== null) return found.record.name;
+    await this.#readAliases();
+    return catalog.resolve(name)?.record.name ?? name;
+  }
+
+  /** Never rejects. One reading at a time: who asks during one waits for the next. */
+  #readAliases(): Promise<void> {
+    const { catalog, logger } = this.#parts;
+    const read = () => {
+      this.#nextAliases = null;
+      const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(LOOK_LIMIT_MS)]);
+      return catalog
+        .refreshAliases(signal)
+        .catch((thrown: unknown) => logger.warn({ code: toKennelError(thrown).code }, "aliases of other nodes were not taken over yet"));
+    };
+    this.#nextAliases ??= this.#aliases.then(read);
+    this.#aliases = this.#nextAliases;
+    return this.#nextAliases;
   }
 
   /** Compares everything (K2). Never rejects. */

@@ -10,6 +10,7 @@ export function describeCluster(
   cluster: SearchCluster,
   link: { readonly state: LinkState },
   counts: Readonly<Record<string, number>>,
+  configuration: object,
   clock: Clock,
 ): object {
   const nowMs = clock.monotonicMs();
@@ -28,6 +29,7 @@ export function describeCluster(
     connection: link.state.kind,
     is_name_taken: cluster.isExcluded,
     leader: leader?.beat.node ?? null,
+    mode: cluster.control.mode,
     epoch: cluster.control.epoch,
     nodes: members.map(({ beat, state, heardMs, sinceMs, ready }) => ({
       node: beat.node,
@@ -45,6 +47,7 @@ export function describeCluster(
     pending_moves: cluster.pendingMoves,
     queries: { open: cluster.router.open, ...cluster.router.counts },
     counts,
+    configuration,
   };
 }
 

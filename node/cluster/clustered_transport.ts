@@ -1,6 +1,7 @@
 import { type EncodedAnswer, SEARCH, type SearchRequest } from "../../actors/retriever/search.ts";
 import type { ClusterNode } from "../../cluster/node.ts";
 import type { Sent } from "../../cluster/router/router.ts";
+import { ALL_ON, type Flags } from "../../config/flags.ts";
 import { cancellationOf } from "../../runtime/cancellation.ts";
 import { toKennelError } from "../../runtime/errors.ts";
 import type { Endpoint, MessageHeaders, StreamTransport, Transport } from "../../transport/transport.ts";
@@ -19,6 +20,7 @@ export function clusteredTransport(
   cluster: Pick<SearchCluster, "query">,
   /** The collection that a name stands for; what is not known here may be known by its store. */
   nameOf: (collectionOrAlias: string, signal: AbortSignal) => Promise<string> | string,
+  flags: Pick<Flags, "routing"> = ALL_ON,
 ): Transport & StreamTransport {
   const search = async (request: SearchRequest, headers: MessageHeaders, signal: AbortSignal): Promise<EncodedAnswer> => {
     if (signal.aborted) throw cancellationOf(signal);
@@ -44,7 +46,7 @@ export function clusteredTransport(
       return local.isConnected;
     },
     request<Request, Answer>(endpoint: Endpoint<Request, Answer>, request: Request, headers: MessageHeaders, signal: AbortSignal) {
-      if (endpoint.name !== SEARCH.name) return local.request(endpoint, request, headers, signal);
+      if (endpoint.name !== SEARCH.name || !flags.routing) return local.request(endpoint, request, headers, signal);
       return search(request as SearchRequest, headers, signal) as Promise<Answer>;
     },
     ready: (endpoint, request, headers) => local.ready(endpoint, request, headers),

@@ -1,6 +1,8 @@
 import type { Catalog } from "../../actors/document_store/catalog.ts";
+import { worstMode } from "../../cluster/configuration/mode_of_all.ts";
 import { DEMAND_LIMITS, Demands, workOf } from "../../cluster/placement/demand.ts";
 import { Leveller } from "../../cluster/placement/leveller.ts";
+import type { Flags } from "../../config/flags.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { namesOf } from "./catalog_sync.ts";
 import type { SearchCluster } from "./clustered_transport.ts";
@@ -10,6 +12,7 @@ const LOOK_MS = 2_000;
 /** Looks after which it says the same again, for those who have missed it. */
 const REPEAT_EVERY = 5;
 const MAX_REPLICAS = 64;
+const NO_GROWTH: ReadonlyMap<string, number> = new Map();
 
 /** What the leader does beside being one: it gives busy collections more places, keeps all places level, and tells the others. */
 export class Leading {
@@ -17,6 +20,7 @@ export class Leading {
   readonly #catalog: Catalog;
   readonly #clock: Clock;
   readonly #capacity: number;
+  readonly #flags: Pick<Flags, "replicaGrowth">;
   #leveller: Leveller | null = null;
   #demands: Demands | null = null;
   /** What was levelled last. */
@@ -24,7 +28,8 @@ export class Leading {
   #looks = 0;
   #timer: Timer | null = null;
 
-  constructor(cluster: SearchCluster, catalog: Catalog, clock: Clock, capacity: number) {
+  constructor(cluster: SearchCluster, catalog: Catalog, clock: Clock, capacity: number, flags: Pick<Flags, "replicaGrowth">) {
+    this.#flags = flags;
     this.#capacity = capacity;
     this.#cluster = cluster;
     this.#catalog = catalog;
@@ -54,14 +59,16 @@ export class Leading {
     }
     const nodes = cluster.membership.placeable();
     const leastOf = (collection: string) => Math.min(MAX_REPLICAS, this.#catalog.resolve(collection)?.record.settings.replicas ?? 1);
-    const replicas = this.#demand(nodes.length, leastOf);
-    const now = JSON.stringify([cluster.membership.placementVersion, this.#catalog.size, [...replicas]]);
+    if (!this.#flags.replicaGrowth) this.#demands = null;
+    const replicas = this.#flags.replicaGrowth ? this.#demand(nodes.length, leastOf) : NO_GROWTH;
+    const mode = worstMode([...cluster.membership.all()].flatMap(({ state, beat }) => (state === "alive" ? [beat.mode] : [])));
+    const now = JSON.stringify([cluster.membership.placementVersion, this.#catalog.size, [...replicas], mode]);
     if (now === this.#levelled && ++this.#looks % REPEAT_EVERY !== 0) return;
     this.#levelled = now;
     this.#leveller ??= new Leveller(MAX_REPLICAS);
     const replicasOf = (collection: string) => Math.max(leastOf(collection), replicas.get(collection) ?? 1);
     const names = new Set(namesOf(this.#catalog));
-    cluster.tell({ replicas, exceptions: this.#leveller.level(names, nodes, replicasOf, cluster.placement.exceptions) });
+    cluster.tell({ mode, replicas, exceptions: this.#leveller.level(names, nodes, replicasOf, cluster.placement.exceptions) });
   }
 
   #demand(nodes: number, leastOf: (collection: string) => number): ReadonlyMap<string, number> {

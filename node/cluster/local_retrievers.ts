@@ -6,6 +6,7 @@ import { MAX_BUSY, MAX_READY } from "../../cluster/membership/heartbeat.ts";
 import { Busyness } from "../../cluster/placement/busyness.ts";
 import type { LocalNode } from "../../cluster/ports.ts";
 import type { RouteError } from "../../cluster/router/route.ts";
+import type { Flags } from "../../config/flags.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { type KennelError, toKennelError } from "../../runtime/errors.ts";
 import type { EventLoopLag } from "../../telemetry/event_loop_lag.ts";
@@ -24,6 +25,9 @@ export interface LocalRetrieversParts {
   /** Empty until the HTTP bridge listens. */
   readonly url: () => string;
   readonly warmLimitMs: number;
+  readonly flags: Pick<Flags, "hedging">;
+  /** What this node can do of a search in its stores. */
+  readonly mode: () => string;
 }
 
 /** Share of a node's capacity below which nobody need know that a collection is busy. */
@@ -44,7 +48,19 @@ export class LocalRetrievers implements LocalNode<RoutedSearch, EncodedAnswer> {
   load() {
     const { lag, capacity, url, clock } = this.#parts;
     const busy = this.#busyness.read(MAX_BUSY, capacity * LEAST_BUSY, clock.monotonicMs());
-    return { lagMs: Math.round(lag.quantile(0.99) * 1_000), inFlight: this.#inFlight, queue: 0, capacity, url: url(), busy };
+    return {
+      lagMs: Math.round(lag.quantile(0.99) * 1_000),
+      inFlight: this.#inFlight,
+      queue: 0,
+      capacity,
+      url: url(),
+      busy,
+      mode: this.#parts.mode(),
+    };
+  }
+
+  mayHedge(): boolean {
+    return this.#parts.flags.hedging;
   }
 
   /** The same set as long as nothing has changed. */

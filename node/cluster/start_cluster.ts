@@ -3,6 +3,7 @@ import { natsNetwork } from "../../cluster/nats/network.ts";
 import { ClusterNode } from "../../cluster/node.ts";
 import { CLUSTER_OPTIONS } from "../../cluster/options.ts";
 import type { ClusterEvent } from "../../cluster/ports.ts";
+import type { Flags } from "../../config/flags.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Random } from "../../runtime/random.ts";
@@ -12,17 +13,20 @@ import type { NatsLink } from "../../transport/nats/link.ts";
 import { natsTransport } from "../../transport/nats/nats.ts";
 import type { Endpoint, StreamTransport, Transport } from "../../transport/transport.ts";
 import type { Core } from "../core.ts";
+import type { Operators } from "../operators/operators.ts";
 import { CatalogSync } from "./catalog_sync.ts";
 import { describeCluster } from "./cluster_status.ts";
 import { clusteredTransport, type RoutedSearch } from "./clustered_transport.ts";
 import { Leading } from "./leading.ts";
 import { LocalRetrievers } from "./local_retrievers.ts";
+import { SharedConfiguration } from "./shared_configuration.ts";
 import { storesOf } from "./shared_stores.ts";
 
 /** Searches from node to node. It has a name of its own: who receives one serves it and sends it nowhere. */
 const ROUTED_SEARCH: Endpoint<SearchRequest, EncodedAnswer> = { name: "routed_search" };
 /** Searches that a node works on at once before it counts as full: a guess that only has to be the same everywhere. */
 const CAPACITY = 64;
+const NO_CONFIGURATION = { state: "off", operators_epoch: 0, keys: 0 };
 
 export interface ClusterParts {
   readonly name: string;
@@ -32,6 +36,10 @@ export interface ClusterParts {
   readonly logger: Logger;
   readonly lag: EventLoopLag;
   readonly core: Core;
+  readonly flags: Flags;
+  readonly operators: Operators;
+  /** What this node can do of a search in its stores. */
+  readonly mode: () => string;
   readonly documents: ConstructorParameters<typeof CatalogSync>[0]["documents"];
   /** Serves this node's own searches. */
   readonly local: Transport & StreamTransport;
@@ -51,6 +59,8 @@ export interface Cluster {
   isPlacedHere(collection: string): boolean;
   /** This node has changed a collection, or what it holds. */
   changed(collection: string): void;
+  /** This node has moved or deleted an alias. */
+  aliasChanged(alias: string): void;
   /** Whether no other node is there. */
   readonly isAlone: boolean;
   /** A part of `/v1/status`. */
@@ -66,7 +76,7 @@ export interface Cluster {
 
 /** Joins the nodes that share this one's NATS and stores. */
 export function startCluster(parts: ClusterParts): Cluster {
-  const { name, config, clock, random, logger, core, local, link } = parts;
+  const { name, config, clock, random, logger, core, local, link, flags, operators } = parts;
   const counts: Record<string, number> = {};
   const count = (event: string) => {
     counts[event] = (counts[event] ?? 0) + 1;
@@ -83,12 +93,15 @@ export function startCluster(parts: ClusterParts): Cluster {
     capacity: CAPACITY,
     url: parts.url,
     warmLimitMs: config.retriever.activationTimeoutMs,
+    flags,
+    mode: parts.mode,
   });
   const stores = storesOf(config, random);
   const network = natsNetwork<RoutedSearch, EncodedAnswer>({
     link,
     stores: stores.digest,
     count,
+    keepControl: (control) => configuration?.keepControl(control),
     ask: (node, { request, headers }, timeoutMs, signal) =>
       between.to(node).request(ROUTED_SEARCH, request, { ...headers, timeoutMs }, signal),
   });
@@ -108,32 +121,62 @@ export function startCluster(parts: ClusterParts): Cluster {
     clock,
     logger,
   });
+  // What nobody else can have need not be told to others.
+  const configuration = stores.isShared
+    ? new SharedConfiguration({
+        link,
+        stores: stores.digest,
+        node: name,
+        catalog: core.catalog,
+        operators,
+        sync,
+        hearControl: (control) => cluster.hearControl(control),
+        isLeader: () => cluster.leadsIn !== null,
+        clock,
+        logger,
+        count,
+      })
+    : null;
+  if (configuration !== null) operators.share(configuration);
   between.serve(ROUTED_SEARCH, (request, headers, signal) => retrievers.answer({ request, headers }, signal));
   const detach = network.listen({
     heartbeat: (beat) => cluster.hearHeartbeat(beat),
     control: (control) => cluster.hearControl(control),
-    change: (change) => change.node !== name && sync.changed(change.collection),
+    change(change) {
+      if (change.node === name) return;
+      if (change.isAlias) sync.aliasesChanged();
+      else sync.changed(change.collection);
+    },
     connected: () => void sync.rescan(),
   });
   core.known.then(
-    () => sync.rescan(),
+    () => Promise.all([sync.rescan(), configuration?.rescan()]),
     () => {}, // the node stops
   );
-  const leading = new Leading(cluster, core.catalog, clock, CAPACITY);
+  const leading = new Leading(cluster, core.catalog, clock, CAPACITY, flags);
   cluster.start();
+  configuration?.start();
   return {
-    transport: clusteredTransport(local, cluster, (collection) => sync.nameOf(collection)),
+    transport: clusteredTransport(local, cluster, (collection) => sync.nameOf(collection), flags),
     isPlacedHere: (collection) => cluster.placement.ownersOf(collection).includes(name),
     get isAlone() {
       return [...cluster.membership.all()].every(({ beat, state }) => beat.node === name || state !== "alive");
     },
-    changed: (collection) => network.publishChange({ node: name, collection }),
-    describe: () => describeCluster(cluster, link, counts, clock),
+    changed(collection) {
+      network.publishChange({ node: name, collection, isAlias: false });
+      configuration?.collectionChanged(collection);
+    },
+    aliasChanged(alias) {
+      network.publishChange({ node: name, collection: alias, isAlias: true });
+      configuration?.aliasChanged(alias);
+    },
+    describe: () => describeCluster(cluster, link, counts, configuration?.describe() ?? NO_CONFIGURATION, clock),
     whenGathered: (signal) => clock.sleep(CLUSTER_OPTIONS.membership.suspectAfterMs, signal),
     leave: () => new Promise((resolve) => cluster.drain(resolve)),
     close: (limitMs) => between.close(limitMs),
     stop() {
       leading.stop();
+      configuration?.stop();
       sync.stop();
       detach();
       cluster.stop();

@@ -1,5 +1,6 @@
 import type { DocumentStore } from "../../actors/document_store/document_store.ts";
 import type { LexicalIndex, VectorStore } from "../../actors/vector_store/vector_store.ts";
+import type { Flags } from "../../config/flags.ts";
 import type { Config } from "../../config/schema.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { Random } from "../../runtime/random.ts";
@@ -25,6 +26,8 @@ export const NO_TAP: StoreTap = { vectors: (store) => store, documents: (store) 
 export interface ServiceParts {
   readonly supervisor: Supervisor;
   readonly config: Config;
+  /** What is switched on now. */
+  readonly flags: Flags;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -21,6 +21,7 @@ export function beatOf(node: string, sequence: number, changes: Partial<Heartbea
     answersClients: true,
     epoch: 0,
     isLeader: false,
+    mode: "",
     ...changes,
   };
 }

@@ -30,9 +30,10 @@ function node({ isShared = true } = {}) {
         writeLease: () => undefined,
       },
       local: {
-        load: () => ({ lagMs: 0, inFlight: 0, queue: 0, capacity: 1, url: "", busy: new Map() }),
+        load: () => ({ lagMs: 0, inFlight: 0, queue: 0, capacity: 1, url: "", busy: new Map(), mode: "full" }),
         ready: () => new Set<string>(),
         replicasOf: () => 1,
+        mayHedge: () => true,
         serve: () => () => undefined,
         warm: () => undefined,
         release: () => undefined,

@@ -34,6 +34,7 @@ async function exported(): Promise<ReadonlySet<string>> {
     mode: () => "full",
     modes: ["full"],
     modesEntered: () => new Map(),
+    flags: () => [{ flag: "hedging", enabled: false }],
     isNatsConnected: () => null,
   });
   return new Set([...(await metrics.render()).matchAll(/^# TYPE (\S+)/gm)].map((found) => found[1] as string));

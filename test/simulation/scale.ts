@@ -169,6 +169,7 @@ export function measureHearing(): number {
       answersClients: true,
       epoch: 1_767_225_600_000,
       isLeader: false,
+      mode: "full",
     }),
   );
   const startedMs = performance.now();

@@ -89,10 +89,12 @@ export class SimNode implements Receiver {
             queue: this.#waiting.length,
             capacity: work.capacity,
             url: "",
+            mode: "full",
             busy: this.#busyness.read(MAX_BUSY, 0.05 * work.capacity, this.process.clock.monotonicMs()),
           }),
           ready: () => this.#ready,
           replicasOf: () => work.replicas,
+          mayHedge: () => true,
           serve: (query, timeoutMs, settle) => {
             this.serve(query, timeoutMs, settle);
             return () => undefined;

@@ -164,7 +164,7 @@ class Simulation {
         const replicas = demands.step(workOf(cluster.membership.all()), load, process.clock.monotonicMs());
         const replicasOf = (collection: string) => Math.max(least, replicas.get(collection) ?? 1);
         const exceptions = leveller.level(new Set(this.#collections), nodes, replicasOf, cluster.placement.exceptions);
-        if (cluster.tell({ exceptions, replicas })) this.#invariants.told(epoch, node);
+        if (cluster.tell({ exceptions, replicas, mode: "full" })) this.#invariants.told(epoch, node);
         for (const count of replicas.values()) this.#mostReplicas = Math.max(this.#mostReplicas, count);
       }
       this.#lead(node, leveller, demands);

@@ -38,6 +38,7 @@ function sources(changes: Partial<MetricSources> = {}): MetricSources {
     mode: () => "full",
     modes: ["full", "down"],
     modesEntered: () => new Map([["lexical", 3]]),
+    flags: () => [{ flag: "hedging", enabled: false }],
     isNatsConnected: () => true,
     ...changes,
   };

@@ -108,6 +108,11 @@ export class Actives {
     await left;
   }
 
+  /** Every retriever ends, after its searches; the next query of each collection opens it as it is to be now. */
+  async reopenAll(): Promise<void> {
+    await Promise.all([...this.#active.values()].map((entry) => this.passivate(entry, "changed")));
+  }
+
   /** Makes room (N5). Never rejects. */
   async #putOut(entry: ActiveCollection, reason: PassivationReason): Promise<void> {
     if (entry.isLeaving) return;
@@ -176,7 +181,7 @@ export class Actives {
       random,
       maxWaiting: this.#options.maxWaiting,
       isToBeResident: reasonForStore(this.#parts, this.#options, resolved) === null,
-      pressure: new DeadlinePressure(clock, this.#options.shedding),
+      pressure: new DeadlinePressure(clock, this.#options.shedding, this.#parts.flags),
       ageMs: () => this.#freshness.ageMs,
       onIndex: () => this.#sweepSoon(),
     });

@@ -41,6 +41,7 @@ const MEAN_OVER = 16;
 export class DeadlinePressure {
   readonly #clock: Clock;
   readonly #limits: SheddingLimits;
+  readonly #flags: { readonly shedding: boolean };
   #sheds: Shedding = "nothing";
   #admitted = 1;
   #answered = 0;
@@ -49,24 +50,26 @@ export class DeadlinePressure {
   #notedAtMs: number;
   #meanMs = 0;
 
-  constructor(clock: Clock, limits: SheddingLimits) {
+  /** @param flags looked at for each query: whether anything is shed now */
+  constructor(clock: Clock, limits: SheddingLimits, flags: { readonly shedding: boolean } = { shedding: true }) {
     this.#clock = clock;
     this.#limits = limits;
+    this.#flags = flags;
     this.#sinceMs = this.#notedAtMs = clock.monotonicMs();
   }
 
   get sheds(): Shedding {
-    return this.#sheds;
+    return this.#flags.shedding ? this.#sheds : "nothing";
   }
 
   get status(): PressureStatus {
-    return { sheds: this.#sheds, admitted: this.#admitted, answered: this.#answered, missed: this.#missed };
+    return { sheds: this.sheds, admitted: this.#admitted, answered: this.#answered, missed: this.#missed };
   }
 
   /** Null: the query is taken. @param chance drawn evenly from 0..1 */
   refusal(collection: string, chance: number): KennelError | null {
     const { holdMs } = this.#limits;
-    if (this.#sheds === "nothing") return null;
+    if (this.sheds === "nothing") return null;
     if (this.#clock.monotonicMs() - this.#notedAtMs > holdMs * PATIENT_HOLDS * 2) this.#forget();
     if (chance < this.#admitted) return null;
     return kennelError("overloaded", {

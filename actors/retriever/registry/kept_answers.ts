@@ -1,3 +1,4 @@
+import type { Flags } from "../../../config/flags.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { ModeView } from "../../coordinator/modes.ts";
 import { AnswerCache, type AnswerCacheOptions, type AnswerCacheStats } from "../answers/answer_cache.ts";
@@ -17,6 +18,7 @@ export class KeptAnswers {
   readonly #freshness: Freshness;
   readonly #answers: AnswerCache;
   readonly #shared: RegistryParts["sharedAnswers"];
+  readonly #flags: Flags;
 
   constructor(
     clock: Clock,
@@ -24,16 +26,19 @@ export class KeptAnswers {
     actives: Pick<Actives, "find">,
     freshness: Freshness,
     shared: RegistryParts["sharedAnswers"],
+    flags: Flags,
   ) {
     this.#shared = shared;
+    this.#flags = flags;
     this.#clock = clock;
     this.#actives = actives;
     this.#freshness = freshness;
     this.#answers = new AnswerCache(clock, options);
   }
 
+  /** Whether answers are kept and given again now. */
   get isOn(): boolean {
-    return this.#answers.isOn;
+    return this.#flags.answerCache && this.#answers.isOn;
   }
 
   get stats(): AnswerCacheStats {
@@ -42,7 +47,7 @@ export class KeptAnswers {
 
   /** Whether `find` would find it; counts nothing. */
   holds(query: Query, indexVersion: number): boolean {
-    return this.#answers.holds(query.key, indexVersion);
+    return this.#flags.answerCache && this.#answers.holds(query.key, indexVersion);
   }
 
   /** What was answered under this index version; a miss is counted. */
@@ -59,15 +64,21 @@ export class KeptAnswers {
 
   /** What another node has answered under this index version, or this one before its start; null where the collection shares nothing. */
   async findShared({ key, isLive, resolved: { record } }: Query, indexVersion: number, signal: AbortSignal): Promise<EncodedAnswer | null> {
-    if (isLive || !record.settings.shareAnswers || this.#shared === null) return null;
+    if (isLive || !record.settings.shareAnswers || this.#shared === null || !this.#flags.answerCache) return null;
     const found = await this.#shared.find(key, indexVersion, signal);
     if (found !== null) this.#answers.keep(key, record.name, found);
     return found;
   }
 
   keep({ key, isLive, resolved: { record } }: Query, answer: EncodedAnswer): void {
+    if (!this.#flags.answerCache) return;
     this.#answers.keep(key, record.name, answer);
     if (record.settings.shareAnswers && !isLive) this.#shared?.keep(key, answer);
+  }
+
+  /** Whatever was kept is never given again. */
+  clear(): void {
+    this.#answers.clear();
   }
 
   dropCollection(name: string): void {
@@ -98,7 +109,7 @@ export class KeptAnswers {
 
   #known(query: Query, key: string, { mode, degradations }: Pick<ModeView, "mode" | "degradations">): EncodedAnswer | null {
     const { useCache, minVersion } = query.request;
-    const found = useCache ? this.#answers.findStale(key) : null;
+    const found = useCache && this.#flags.staleAnswers ? this.#answers.findStale(key) : null;
     if (found === null || (minVersion !== null && found.answer.rest.index_version < minVersion)) return null;
     const { hits, rest } = found.answer;
     const freshness = { ...rest.freshness, age_ms: found.ageMs };

@@ -1,3 +1,4 @@
+import type { Flags } from "../../../config/flags.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import type { HedgeOptions } from "../../../runtime/hedge.ts";
 import type { Random } from "../../../runtime/random.ts";
@@ -96,6 +97,8 @@ export interface RegistryParts {
   readonly sharedAnswers: Pick<SharedAnswers, "find" | "keep"> | null;
   readonly documents: Pick<DocumentStore, "getParents" | "noteUse" | "recentlyUsed">;
   readonly modes: Modes;
+  /** What is switched on now. */
+  readonly flags: Flags;
   /** Second attempts of slow reads; null: there are none. */
   readonly hedging: { readonly searches: HedgeOptions | null; readonly parents: HedgeOptions | null };
   /** What stands before the model and the reranker; null: nothing has to. */

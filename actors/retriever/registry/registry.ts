@@ -1,3 +1,4 @@
+import type { FlagKey } from "../../../config/flags.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import { kennelError, toKennelError } from "../../../runtime/errors.ts";
 import { withinLimit } from "../../../supervisor/time_limit.ts";
@@ -67,7 +68,7 @@ export class RetrieverRegistry {
     const freshness = new Freshness(clock, parts.modes);
     this.#actives = new Actives(parts, options, freshness);
     this.#admission = new Admission(parts, this.#actives);
-    this.#answers = new KeptAnswers(clock, options.answers, this.#actives, freshness, parts.sharedAnswers);
+    this.#answers = new KeptAnswers(clock, options.answers, this.#actives, freshness, parts.sharedAnswers, parts.flags);
     this.#flights = new Flights(clock, options.maxWaiting);
     this.#uses = new Uses(clock, documents, options.uses, {
       dropped: () => metrics.count("use_dropped", 1),
@@ -170,6 +171,12 @@ export class RetrieverRegistry {
   /** Collections that can be searched here without waiting. */
   readyNames(): Iterable<string> {
     return this.#actives.ready();
+  }
+
+  /** A flag was switched: what is held because of what it was before makes way. Resolves when it has. */
+  async switched(flag: FlagKey): Promise<void> {
+    if (flag === "answerCache") this.#answers.clear();
+    if (flag === "residentIndex") await this.#actives.reopenAll();
   }
 
   /** Other nodes hold the collection: its retrievers here end, pinned ones too. */
@@ -300,9 +307,10 @@ export class RetrieverRegistry {
       refuseDegraded(answer.rest.degradations, isDegradedAllowed);
       return this.#answers.answered(answer, query, "off");
     }
-    const { result, isShared } = await this.#flights.join(`${targetVersion} ${query.key}`, timeoutMs, signal, (flightSignal) =>
-      this.#computeAndKeep(query, plan, timeoutMs, flightSignal),
-    );
+    const compute = (within: AbortSignal) => this.#computeAndKeep(query, plan, timeoutMs, within);
+    const { result, isShared } = this.#parts.flags.coalescing
+      ? await this.#flights.join(`${targetVersion} ${query.key}`, timeoutMs, signal, compute)
+      : { result: await compute(signal), isShared: false };
     refuseDegraded(result.answer.rest.degradations, isDegradedAllowed);
     const worked = this.#answers.isOn ? "miss" : "off";
     return this.#answers.answered(result.answer, query, result.wasKept ? "hit" : isShared ? "coalesced" : worked);

@@ -123,13 +123,14 @@ async function* scanOrNothing(
 
 /** Why the store answers for a collection, as the status tells; null: it is to be held in memory. */
 export function reasonForStore(
-  { resident }: Pick<RegistryParts, "resident">,
+  { resident, flags }: Pick<RegistryParts, "resident" | "flags">,
   { passivation }: Pick<RegistryOptions, "passivation">,
   { record }: ResolvedCollection,
 ): string | null {
   const { settings, chunks } = record;
   if (settings.adopt !== undefined) return "others write to the collection that it has adopted, so it is searched where it lies";
   if (resident === null) return "this node holds no collection in memory";
+  if (!flags.residentIndex) return "the flag resident_index is off";
   if (settings.resident === "never") return 'the collection is set to resident "never"';
   const { maxRows } = resident.limits;
   if (chunks > maxRows) return `it has ${chunks} chunks, memory pays up to ${maxRows}`;

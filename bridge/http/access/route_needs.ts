@@ -76,6 +76,9 @@ export const ROUTE_NEEDS: Readonly<Record<string, RouteNeed>> = {
   "GET /v1/upkeep": OVERVIEW,
   "POST /v1/upkeep/{task}": ADMIN,
   "PUT /v1/mode": ADMIN,
+  "GET /v1/flags": ADMIN,
+  "PUT /v1/flags/{flag}": ADMIN,
+  "DELETE /v1/flags/{flag}": ADMIN,
   "GET /v1/vector_store/collections": ADMIN,
   "GET /v1/vector_store/collections/{name}": ADMIN,
 };

@@ -26,6 +26,7 @@ import type {
   DocumentIngest,
   DocumentReader,
   FileUploads,
+  FlagState,
   HttpMetrics,
   NodeStatusSource,
   RetrieverPool,
@@ -35,6 +36,7 @@ import type { BridgeLimits } from "../../../bridge/http/limits.ts";
 import { type Bridge, type BridgeParts, createBridge } from "../../../bridge/http/server.ts";
 import type { CollectionDefaults } from "../../../bridge/schema/collections.ts";
 import type { PageRequest } from "../../../bridge/schema/pages.ts";
+import { FLAG_KEYS, FLAG_SETTINGS, type FlagKey, flagName } from "../../../config/flags.ts";
 import { systemClock } from "../../../runtime/clock.ts";
 import { kennelError } from "../../../runtime/errors.ts";
 import { type HttpListener, startHttpListener } from "../../../runtime/http_listener.ts";
@@ -371,6 +373,17 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
+const flagState = (key: FlagKey): FlagState => ({
+  flag: flagName(key),
+  enabled: true,
+  default: true,
+  source: "settings",
+  reason: null,
+  since: null,
+  node: null,
+  description: FLAG_SETTINGS[key].description,
+});
+
 export async function startTestServer(changes: Partial<BridgeParts> = {}): Promise<TestServer> {
   const node = new MemoryNode();
   const clock = changes.clock ?? systemClock();
@@ -407,6 +420,11 @@ export async function startTestServer(changes: Partial<BridgeParts> = {}): Promi
     status: node,
     modes: { force: async (mode) => ({ mode: mode ?? "full", forced_mode: mode }) },
     upkeep: memoryUpkeep(),
+    flags: {
+      list: () => FLAG_KEYS.map(flagState),
+      switchFlag: async (key, enabled, reason, source) => ({ ...flagState(key), enabled, source, reason }),
+      resetFlag: async (key) => flagState(key),
+    },
     metrics: node,
     exposition: { contentType: "text/plain; version=0.0.4; charset=utf-8", render: async () => "kennel_up 1\n" },
     page: null,

@@ -26,6 +26,7 @@ const heartbeats: fc.Arbitrary<Heartbeat> = fc.record({
   answersClients: fc.boolean(),
   epoch: count,
   isLeader: fc.boolean(),
+  mode: fc.constantFrom("", "full", "lexical", "of_a_later_version"),
 });
 
 test("Heartbeat is read as it was written", () => {

@@ -6,7 +6,7 @@ import { encodeChange, encodeControl, parseChange, parseControl } from "../../..
 const test = suite("cluster on the wire");
 
 test("What a leader tells is read as it was written, also with more than is known", () => {
-  const control = { epoch: 7, sequence: 2, exceptions: new Map([["docs", ["a", "b"]]]), replicas: new Map([["docs", 3]]) };
+  const control = { epoch: 7, sequence: 2, exceptions: new Map([["docs", ["a", "b"]]]), replicas: new Map([["docs", 3]]), mode: "lexical" };
   const read = parseControl(encodeControl(control));
   assert.equal([...(read?.exceptions ?? [])], [["docs", ["a", "b"]]]);
   assert.equal([...(read?.replicas ?? [])], [["docs", 3]]);
@@ -15,8 +15,12 @@ test("What a leader tells is read as it was written, also with more than is know
 });
 
 test("A change is read as it was written", () => {
-  const change = { node: "a", collection: "docs", stores: "shared" };
-  assert.equal(parseChange(encodeChange(change)), change);
+  for (const isAlias of [false, true]) {
+    const change = { node: "a", collection: "docs", stores: "shared", isAlias };
+    assert.equal(parseChange(encodeChange(change)), change);
+  }
+  const before = JSON.stringify({ node: "a", collection: "docs", stores: "shared" });
+  assert.is(parseChange(before)?.isAlias, false, "as the version before writes it");
 });
 
 test("What is malformed or too large is null and throws nothing", () => {

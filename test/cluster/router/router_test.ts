@@ -20,6 +20,7 @@ function routing(changes: Partial<RouterOptions> = {}) {
       clock,
       random: seededRandom(1),
       candidates: () => candidates,
+      mayHedge: () => true,
       send(node, _request, _timeoutMs, settle) {
         const one = { node, settle, isCancelled: false };
         asked.push(one);

@@ -68,7 +68,7 @@ test("A leader says nothing of places before it knows the collections, and then 
     membership: { placeable: () => [], all: () => [], placementVersion: 1 },
     tell: (content: unknown) => told.push(content),
   } as unknown as SearchCluster;
-  const leading = new Leading(cluster, catalog, clock, 64);
+  const leading = new Leading(cluster, catalog, clock, 64, { replicaGrowth: true });
   await clock.advance(4_000);
   assert.is(told.length, 0);
   await catalog.load(never);

@@ -8,6 +8,7 @@ import { PopularQueries } from "../../../../actors/retriever/registry/popular_qu
 import { RetrieverRegistry } from "../../../../actors/retriever/registry/registry.ts";
 import type { EncodedAnswer, SearchRequest } from "../../../../actors/retriever/search.ts";
 import type { ChunkRow } from "../../../../actors/vector_store/vector_store.ts";
+import { ALL_ON, type Flags } from "../../../../config/flags.ts";
 import { kennelError } from "../../../../runtime/errors.ts";
 import type { HedgeBudget } from "../../../../runtime/hedge.ts";
 import { seededRandom } from "../../../../runtime/random.ts";
@@ -63,6 +64,7 @@ export function startRegistry(
     readonly popular?: PopularQueryStore;
     /** Of searches. */
     readonly hedges?: HedgeBudget;
+    readonly flags?: Flags;
     readonly shared?: Pick<SharedAnswers, "find" | "keep">;
   } = {},
 ) {
@@ -125,6 +127,7 @@ export function startRegistry(
         recentlyUsed: async () => recent,
       },
       modes,
+      flags: given.flags ?? ALL_ON,
       hedging: {
         searches: given.hedges === undefined ? null : { clock, budget: given.hedges, minDelayMs: 10, halfLifeMs: 15_000 },
         parents: null,

@@ -1,0 +1,390 @@
+/**
+ * What all nodes of a cluster are to know beside the document store: what operators have said, what the leader has told, and
+ * that collections and aliases have changed. All of it stands in one bucket of JetStream's, which each node follows.
+ *
+ * Invariants:
+ *   S1. What stands there of a collection or an alias is no truth: where it differs from what this node knows, the document
+ *       store is read.
+ *   S2. Of what operators have said and what leaders have told the newest holds, by its epoch; a node that holds a newer one
+ *       than stands there writes it there.
+ *   S3. Each look at everything (`rescan`) makes up for what was missed or could not be written before.
+ */
+import { createHash } from "node:crypto";
+import type { Catalog } from "../../actors/document_store/catalog.ts";
+import type { CollectionRecord, CollectionSettings } from "../../actors/document_store/document_store.ts";
+import {
+  type DesiredCollection,
+  encodeAlias,
+  encodeCollection,
+  isLevel,
+  parseAlias,
+  parseCollection,
+} from "../../cluster/configuration/desired_state.ts";
+import { encodeWord, NOTHING_SAID, newerWord, nextEpoch, type OperatorWord, parseWord } from "../../cluster/configuration/operator_word.ts";
+import { type Control, newerControl } from "../../cluster/lease/control.ts";
+import { type BucketEntry, ConfigBucket, type ConfigBucketParts } from "../../cluster/nats/config_bucket.ts";
+import { encodeControl, parseControl } from "../../cluster/nats/wire.ts";
+import type { Clock, Timer } from "../../runtime/clock.ts";
+import { kennelError } from "../../runtime/errors.ts";
+import type { Logger } from "../../telemetry/logs.ts";
+import type { SharedWord, WordChange } from "../operators/operators.ts";
+import { namesOf } from "./catalog_sync.ts";
+
+export interface SharedConfigurationParts {
+  readonly link: ConfigBucketParts["link"];
+  /** What nodes with the same stores call them. */
+  readonly stores: string;
+  readonly node: string;
+  readonly catalog: Pick<Catalog, "isLoaded" | "resolve" | "list" | "alias" | "aliases">;
+  readonly operators: { readonly word: OperatorWord; hear(word: OperatorWord): boolean; settle(): void };
+  /** Reads what has changed from the document store. */
+  readonly sync: { changed(collection: string): void; aliasesChanged(): void };
+  /** As the leader's word that comes by itself. */
+  readonly hearControl: (control: Control) => void;
+  readonly isLeader: () => boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly count: (event: string) => void;
+  /** Pause between two looks at everything. */
+  readonly rescanMs?: number;
+  readonly checkMs?: number;
+}
+
+const WORD_KEY = "operators";
+const CONTROL_KEY = "control";
+const COLLECTION = /^collections\.([A-Za-z0-9_-]{1,64})$/;
+const ALIAS = /^aliases\.([A-Za-z0-9_-]{1,64})$/;
+const RESCAN_MS = 30_000;
+/** Changes of one collection within this time are written once. */
+const WRITE_AFTER_MS = 200;
+/** Names that wait to be written; beyond it the leader's next look finds them. */
+const MAX_WAITING = 10_000;
+const MAX_WRITES_AT_ONCE = 16;
+/** Entries that one look mends. */
+const MAX_MENDED = 2_000;
+/** Deleted keys that one look forgets. */
+const MAX_TIDIED = 200;
+const MAX_ATTEMPTS = 5;
+const ATTEMPT_PAUSE_MS = 50;
+/** Time after which nobody needs to hear that a key was deleted. */
+const DELETED_MS = 3_600_000;
+
+export class SharedConfiguration implements SharedWord {
+  readonly #parts: SharedConfigurationParts;
+  readonly #bucket: ConfigBucket;
+  readonly #stop = new AbortController();
+  readonly #digests = new WeakMap<CollectionSettings, string>();
+  /** As it stands there. */
+  readonly #entries = new Map<string, string>();
+  #control: { readonly told: Control | null; readonly revision: number } = { told: null, revision: 0 };
+  readonly #waiting = new Set<string>();
+  #writeTimer: Timer | null = null;
+  #isWriting = false;
+  #rescanTimer: Timer | null = null;
+  readonly #deleted = new Map<string, { readonly revision: number; readonly sinceMs: number }>();
+  #keptControl: { readonly epoch: number; readonly content: string } = { epoch: 0, content: "" };
+
+  constructor(parts: SharedConfigurationParts) {
+    this.#parts = parts;
+    this.#bucket = new ConfigBucket({
+      ...parts,
+      prefix: parts.stores,
+      follower: {
+        begins: () => this.#forget(),
+        entry: (key, entry) => this.#hear(key, entry),
+        level: () => this.#rescanSoon(),
+      },
+    });
+  }
+
+  start(): void {
+    this.#bucket.start();
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#stop.abort(new Error("The node stops"));
+    this.#bucket.stop();
+    this.#writeTimer?.cancel();
+    this.#rescanTimer?.cancel();
+  }
+
+  /** A part of `/v1/status`. */
+  describe(): object {
+    const { link, operators } = this.#parts;
+    const state = this.#bucket.isLevel ? "level" : link.isConnected ? "opening" : "away";
+    return { state, operators_epoch: operators.word.epoch, keys: this.#entries.size };
+  }
+
+  /** This node has changed a collection, or what it holds. */
+  collectionChanged(name: string): void {
+    this.#writeSoon(`collections.${name}`);
+  }
+
+  /** This node has moved or deleted an alias. */
+  aliasChanged(alias: string): void {
+    this.#writeSoon(`aliases.${alias}`);
+  }
+
+  /** The leader's word of this node, for those who come later. Only what differs is written, and never over a newer one. */
+  keepControl(control: Control): void {
+    const content = encodeControl({ ...control, sequence: 0 });
+    if (this.#keptControl.epoch === control.epoch && this.#keptControl.content === content) return;
+    const { told, revision } = this.#control;
+    if (told !== null && newerControl(told, control) === told) return;
+    this.#keptControl = { epoch: control.epoch, content };
+    void this.#bucket.write(CONTROL_KEY, encodeControl(control), revision).then((outcome) => {
+      if (outcome.kind === "written") this.#control = { told: control, revision: outcome.revision };
+      else this.#keptControl = { epoch: 0, content: "" }; // said again with the next word
+    });
+  }
+
+  async change(change: WordChange, signal: AbortSignal): Promise<OperatorWord> {
+    const { operators, node, clock, count } = this.#parts;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      signal.throwIfAborted();
+      const there = await this.#bucket.read(WORD_KEY).catch((cause: unknown) => {
+        throw unreachable(cause);
+      });
+      const known = newerWord(operators.word, (there.text === null ? null : parseWord(there.text)) ?? NOTHING_SAID);
+      const word = { ...change(known), node, epoch: nextEpoch(clock.wallMs(), known.epoch, operators.word.epoch) };
+      const outcome = await this.#bucket.write(WORD_KEY, encodeWord(word), there.text === null ? 0 : there.revision);
+      if (outcome.kind === "written") return word;
+      if (outcome.kind === "failed") throw unreachable(null);
+      count("operators_overtaken");
+      await clock.sleep(ATTEMPT_PAUSE_MS * (attempt + 1), signal);
+    }
+    throw kennelError("unavailable", { message: "Others say something to the cluster at the same time; try again" });
+  }
+
+  /** Compares everything (S3). Never rejects. */
+  async rescan(): Promise<void> {
+    this.#parts.operators.settle();
+    if (!this.#bucket.isLevel) return;
+    await this.#compareWord();
+    if (!this.#parts.isLeader()) return;
+    if (this.#parts.catalog.isLoaded) this.#mend();
+    await this.#tidy();
+  }
+
+  #hear(key: string, entry: BucketEntry): void {
+    if (key === WORD_KEY) this.#hearWord(entry);
+    else if (key === CONTROL_KEY) this.#hearControl(entry);
+    else this.#hearName(key, entry);
+  }
+
+  #hearName(key: string, { text, revision }: BucketEntry): void {
+    this.#deleted.delete(key);
+    if (text !== null) this.#entries.set(key, text);
+    else {
+      this.#entries.delete(key);
+      this.#deleted.set(key, { revision, sinceMs: this.#parts.clock.monotonicMs() });
+    }
+    const collection = COLLECTION.exec(key)?.[1];
+    const alias = ALIAS.exec(key)?.[1];
+    if (collection !== undefined) this.#hearCollection(collection, text);
+    else if (alias !== undefined) this.#hearAlias(alias, text);
+  }
+
+  #hearWord({ text }: BucketEntry): void {
+    const { operators, count, logger } = this.#parts;
+    const word = text === null ? NOTHING_SAID : parseWord(text);
+    if (word === null) {
+      count("malformed_operators");
+      logger.error("what stands in the bucket for the operators' word was not written by Kennel and is not heard");
+      return;
+    }
+    if (!operators.hear(word) && word.epoch !== operators.word.epoch) {
+      if (text !== null) count("older_operators");
+      this.#rescanSoon(); // S2
+    }
+  }
+
+  #hearControl({ text, revision }: BucketEntry): void {
+    const control = text === null ? null : parseControl(text);
+    if (control === null && text !== null) this.#parts.count("malformed_control");
+    this.#control = { told: control, revision: text === null ? 0 : revision };
+    if (control !== null) this.#parts.hearControl(control);
+  }
+
+  /** S1 */
+  #hearCollection(name: string, text: string | null): void {
+    const { catalog, sync, count } = this.#parts;
+    if (!catalog.isLoaded) return; // the reading finds it
+    const known = collectionOf(catalog, name);
+    if (text === null) {
+      if (known !== null) sync.changed(name);
+      return;
+    }
+    const told = parseCollection(text);
+    if (told === null) count("malformed_collections");
+    if (told === null || !isLevel(known === null ? null : this.#desiredOf(known), told)) sync.changed(name);
+  }
+
+  #hearAlias(alias: string, text: string | null): void {
+    const { catalog, sync, count } = this.#parts;
+    if (!catalog.isLoaded) return;
+    const known = catalog.alias(alias);
+    const told = text === null ? null : parseAlias(text);
+    if (text !== null && told === null) count("malformed_aliases");
+    if (known?.collection !== told?.collection || (known?.version ?? null) !== (told?.version ?? null)) sync.aliasesChanged();
+  }
+
+  /** S2 */
+  async #compareWord(): Promise<void> {
+    const { operators, count, logger } = this.#parts;
+    const there = await this.#bucket.read(WORD_KEY).catch(() => null); // another look follows
+    if (there === null) return;
+    const { word } = operators;
+    const said = (there.text === null ? null : parseWord(there.text)) ?? NOTHING_SAID;
+    if (newerWord(said, word) === said) return void operators.hear(said);
+    const outcome = await this.#bucket.write(WORD_KEY, encodeWord(word), there.text === null ? 0 : there.revision);
+    if (outcome.kind !== "written") return; // another node was quicker, or the next look tries again
+    count("operators_restored");
+    logger.warn(
+      { epoch: word.epoch },
+      "the operators' word was gone from the bucket, or an older one stood there: this node has written it again",
+    );
+  }
+
+  /** As the leader: what stands there is brought level with the catalog, which is level with the document store. */
+  #mend(): void {
+    const { catalog } = this.#parts;
+    const wrong: string[] = [];
+    const names = new Set<string>();
+    for (const name of namesOf(catalog)) {
+      names.add(`collections.${name}`);
+      const record = collectionOf(catalog, name);
+      const text = this.#entries.get(`collections.${name}`);
+      const there = text === undefined ? null : parseCollection(text);
+      if (record !== null && !isLevel(there, this.#desiredOf(record))) wrong.push(`collections.${name}`);
+    }
+    for (const { alias, collection, version } of catalog.aliases()) {
+      names.add(`aliases.${alias}`);
+      const there = parseAlias(this.#entries.get(`aliases.${alias}`) ?? "");
+      if (there?.collection !== collection || there.version !== version) wrong.push(`aliases.${alias}`);
+    }
+    for (const key of this.#entries.keys()) if (!names.has(key)) wrong.push(key);
+    for (const key of wrong.slice(0, MAX_MENDED)) this.#writeSoon(key);
+    if (wrong.length > 0) this.#parts.count("configuration_mended");
+  }
+
+  /** Nobody needs to hear for ever that there is no key any more. */
+  async #tidy(): Promise<void> {
+    const before = this.#parts.clock.monotonicMs() - DELETED_MS;
+    const old = [...this.#deleted].filter(([, { sinceMs }]) => sinceMs <= before).slice(0, MAX_TIDIED);
+    for (const [key, { revision }] of old) {
+      this.#deleted.delete(key);
+      await this.#bucket.forget(key, revision);
+    }
+  }
+
+  #writeSoon(key: string): void {
+    if (this.#waiting.size < MAX_WAITING) this.#waiting.add(key);
+    this.#writeTimer ??= this.#parts.clock.setTimer(WRITE_AFTER_MS, () => {
+      this.#writeTimer = null;
+      void this.#write();
+    });
+  }
+
+  /** What cannot be written now is written by the leader's next look. */
+  async #write(): Promise<void> {
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    try {
+      while (this.#waiting.size > 0 && this.#bucket.isLevel && this.#parts.catalog.isLoaded && !this.#stop.signal.aborted) {
+        const keys = [...this.#waiting].slice(0, MAX_WRITES_AT_ONCE);
+        for (const key of keys) this.#waiting.delete(key);
+        await Promise.all(keys.map((key) => this.#writeOne(key)));
+      }
+    } finally {
+      this.#isWriting = false;
+    }
+  }
+
+  async #writeOne(key: string): Promise<void> {
+    const text = this.#textOf(key);
+    if (text === (this.#entries.get(key) ?? null)) return;
+    if (text !== null) await this.#bucket.write(key, text, null);
+    else await this.#bucket.delete(key);
+  }
+
+  /** What is to stand there; null: nothing. */
+  #textOf(key: string): string | null {
+    const { catalog, node } = this.#parts;
+    const collection = COLLECTION.exec(key)?.[1];
+    if (collection !== undefined) {
+      const record = collectionOf(catalog, collection);
+      return record === null ? null : encodeCollection(this.#desiredOf(record));
+    }
+    const alias = catalog.alias(ALIAS.exec(key)?.[1] ?? "");
+    return alias === null ? null : encodeAlias({ node, collection: alias.collection, version: alias.version });
+  }
+
+  #desiredOf({ createdAtMs, version, indexVersion, settings }: CollectionRecord): DesiredCollection {
+    return {
+      node: this.#parts.node,
+      createdAtMs,
+      version,
+      indexVersion,
+      replicas: settings.replicas ?? 1,
+      settingsDigest: this.#digestOf(settings),
+    };
+  }
+
+  #digestOf(settings: CollectionSettings): string {
+    const known = this.#digests.get(settings);
+    if (known !== undefined) return known;
+    const digest = createHash("sha256").update(stableText(settings)).digest("hex").slice(0, 16);
+    this.#digests.set(settings, digest);
+    return digest;
+  }
+
+  #forget(): void {
+    this.#entries.clear();
+    this.#deleted.clear();
+    this.#control = { told: null, revision: 0 };
+    this.#keptControl = { epoch: 0, content: "" };
+  }
+
+  #schedule(): void {
+    this.#rescanTimer?.cancel();
+    this.#rescanTimer = this.#parts.clock.setTimer(this.#parts.rescanMs ?? RESCAN_MS, () => this.#rescanNow());
+  }
+
+  #rescanSoon(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#rescanTimer?.cancel();
+    this.#rescanTimer = this.#parts.clock.setTimer(0, () => this.#rescanNow());
+  }
+
+  #rescanNow(): void {
+    void this.rescan().finally(() => {
+      if (!this.#stop.signal.aborted) this.#schedule();
+    });
+    void this.#write();
+  }
+}
+
+/** By its own name, not by an alias of it. */
+function collectionOf(catalog: Pick<Catalog, "resolve">, name: string): CollectionRecord | null {
+  const record = catalog.resolve(name)?.record ?? null;
+  return record?.name === name ? record : null;
+}
+
+/** JSON with keys in order: stores give them back in theirs. */
+function stableText(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
+
+function unreachable(cause: unknown) {
+  return kennelError("unavailable", {
+    message:
+      'The cluster cannot be told now, since its bucket in JetStream does not answer; with the scope "node" it holds on this node alone',
+    cause,
+  });
+}
