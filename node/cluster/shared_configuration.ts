@@ -92,7 +92,7 @@ export class SharedConfiguration implements SharedWord {
       follower: {
         begins: () => this.#forget(),
         entry: (key, entry) => this.#hear(key, entry),
-        level: () => this.#rescanSoon(),
+        level: () => this.rescanSoon(),
       },
     });
   }
@@ -167,6 +167,13 @@ export class SharedConfiguration implements SharedWord {
     await this.#tidy();
   }
 
+  /** There is a reason to compare everything now. */
+  rescanSoon(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#rescanTimer?.cancel();
+    this.#rescanTimer = this.#parts.clock.setTimer(0, () => this.#rescanNow());
+  }
+
   #hear(key: string, entry: BucketEntry): void {
     if (key === WORD_KEY) this.#hearWord(entry);
     else if (key === CONTROL_KEY) this.#hearControl(entry);
@@ -196,7 +203,7 @@ export class SharedConfiguration implements SharedWord {
     }
     if (!operators.hear(word) && word.epoch !== operators.word.epoch) {
       if (text !== null) count("older_operators");
-      this.#rescanSoon(); // S2
+      this.rescanSoon(); // S2
     }
   }
 
@@ -350,12 +357,6 @@ export class SharedConfiguration implements SharedWord {
   #schedule(): void {
     this.#rescanTimer?.cancel();
     this.#rescanTimer = this.#parts.clock.setTimer(this.#parts.rescanMs ?? RESCAN_MS, () => this.#rescanNow());
-  }
-
-  #rescanSoon(): void {
-    if (this.#stop.signal.aborted) return;
-    this.#rescanTimer?.cancel();
-    this.#rescanTimer = this.#parts.clock.setTimer(0, () => this.#rescanNow());
   }
 
   #rescanNow(): void {

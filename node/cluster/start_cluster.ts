@@ -107,6 +107,7 @@ export function startCluster(parts: ClusterParts): Cluster {
   });
   const onEvent = (event: ClusterEvent) => {
     if (event.kind === "yields" || event.kind === "answers") parts.answerClients(event.kind === "answers");
+    if (event.kind === "leads") configuration?.rescanSoon();
     tell(event, logger, count);
   };
   const cluster = new ClusterNode<RoutedSearch, EncodedAnswer>(
