@@ -8,7 +8,7 @@ import { Turns } from "../actors/retriever/index/turns.ts";
 import { phaseTimes } from "../actors/retriever/pipeline/phase_times.ts";
 import { runPipeline } from "../actors/retriever/pipeline/pipeline.ts";
 import { planSearch } from "../actors/retriever/pipeline/plan.ts";
-import type { PipelineParts } from "../actors/retriever/pipeline/search_context.ts";
+import type { PipelineParts, ShownParent } from "../actors/retriever/pipeline/search_context.ts";
 import { DEFAULT_OPTIONS, PLAIN_STRATEGIES, type SearchRequest, type Strategy } from "../actors/retriever/search.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { median } from "./harness/statistics.ts";
@@ -51,6 +51,7 @@ export async function measurePipeline(
       receivedMs: nowMs,
       isEmpty: false,
       isShedding: false,
+      visible: null,
     };
     return runPipeline(parts, memory, search, nowMs + TIMEOUT_MS, never);
   };
@@ -98,7 +99,7 @@ function pipelineParts(model: StaticModel): PipelineParts {
     },
     collection: "bench",
     version: 1,
-    parentTexts: new ByteCache(0, (text: Uint8Array) => text.length),
+    parentTexts: new ByteCache(0, ({ text }: ShownParent) => text.length),
   };
 }
 

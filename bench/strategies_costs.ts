@@ -7,7 +7,7 @@ import { type ReadyPassage, readyPassage, readyText } from "../actors/retriever/
 import { phaseTimes } from "../actors/retriever/pipeline/phase_times.ts";
 import { runPipeline } from "../actors/retriever/pipeline/pipeline.ts";
 import { planSearch } from "../actors/retriever/pipeline/plan.ts";
-import type { PipelineParts } from "../actors/retriever/pipeline/search_context.ts";
+import type { PipelineParts, ShownParent } from "../actors/retriever/pipeline/search_context.ts";
 import { DEFAULT_OPTIONS, type SearchRequest, type Strategy, type StrategyOptions } from "../actors/retriever/search.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { atMost, type Figure, plain } from "./harness/benchmark.ts";
@@ -117,22 +117,34 @@ function pipeline(callMs: number): (asked: Asked) => Promise<unknown> {
     const request = requestOf(strategy, { ...DEFAULT_OPTIONS, ...options });
     const nowMs = clock.monotonicMs();
     const plan = planSearch(request, FUSION, FULL);
-    const search = { request, plan, mode: FULL.mode, notBeforeMs: null, receivedMs: nowMs, isEmpty: false, isShedding: false };
+    const search = {
+      request,
+      plan,
+      mode: FULL.mode,
+      notBeforeMs: null,
+      receivedMs: nowMs,
+      isEmpty: false,
+      isShedding: false,
+      visible: null,
+    };
     return runPipeline(parts, index, search, nowMs + TIMEOUT_MS, never);
   };
 }
 
-function indexOf(callMs: number): { readonly index: CalledIndex; readonly parentTexts: ByteCache<Uint8Array> } {
+function indexOf(callMs: number): { readonly index: CalledIndex; readonly parentTexts: ByteCache<ShownParent> } {
   const passages = new Map<string, ReadyPassage>();
-  const parentTexts = new ByteCache(1_048_576, (text: Uint8Array) => text.length);
+  const parentTexts = new ByteCache(1_048_576, ({ text }: ShownParent) => text.length);
   const list = (first: number, score: (at: number) => number) =>
     Array.from({ length: CANDIDATES }, (_, at): IndexCandidate => {
       const number = first + at;
       const [documentId, ordinal] = [`document ${number >> 2}`, number & 3];
       const [id, parentId] = [`${documentId}#${ordinal}`, `${documentId}#p0`];
       const text = Array.from({ length: 60 }, (_word, place) => WORDS[(number * 7 + place * (1 + (number % 5))) % WORDS.length]).join(" ");
-      passages.set(id, readyPassage({ id, documentId, ordinal, parentId, title: "Pumps", url: "", text, attributes: {}, updatedAtMs: 0 }));
-      parentTexts.put(parentId, readyText(text.repeat(4)), parentTexts.generation);
+      passages.set(
+        id,
+        readyPassage({ id, documentId, ordinal, parentId, title: "Pumps", url: "", text, attributes: {}, principals: [], updatedAtMs: 0 }),
+      );
+      parentTexts.put(parentId, { text: readyText(text.repeat(4)), principals: [] }, parentTexts.generation);
       return { key: id, id, documentId, parentId, score: score(at) };
     });
   const near = list(0, (at) => 1 - at / CANDIDATES);

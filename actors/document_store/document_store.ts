@@ -1,5 +1,5 @@
 import type { Adoption } from "../vector_store/adoption.ts";
-import type { AttributeSchema, Attributes, AttributeType, Filter } from "../vector_store/filter.ts";
+import type { AttributeSchema, Attributes, AttributeType, Filter, VisibleFilter } from "../vector_store/filter.ts";
 import type { VectorIndex } from "../vector_store/vector_store.ts";
 
 export interface Chunking {
@@ -39,6 +39,8 @@ export interface CollectionSettings {
   readonly shareAnswers: boolean;
   /** Of builds that are made from now on; absent: as the vector store is configured. */
   readonly vectorIndex?: VectorIndex;
+  /** Documents without principals are nobody's but administrators'; absent: they are everyone's who may search the collection. */
+  readonly acl?: "required";
 }
 
 /** What an index is built with: another value of one of them needs another build. */
@@ -181,6 +183,11 @@ export interface ParentPassage {
   readonly text: string;
 }
 
+/** With the principals that its document has now. */
+export interface StoredParent extends ParentPassage {
+  readonly principals: readonly string[];
+}
+
 /** One chunk as cut, before it becomes a row of a store. Offsets are UTF-16 units into the document's parsed text. */
 export interface Chunk {
   readonly id: string;
@@ -265,6 +272,13 @@ export interface ReindexProgress {
   readonly failed: number;
   readonly chunks: number;
   readonly failures: JobRecord["failures"];
+}
+
+/** At most `limit` documents after `after`, of those that are visible; absent: all are. */
+export interface DocumentPage {
+  readonly after: string | null;
+  readonly limit: number;
+  readonly visible?: VisibleFilter;
 }
 
 export interface Page<Item> {
@@ -376,11 +390,7 @@ export interface DocumentStore {
 
   getDocument(collection: string, id: string, signal: AbortSignal): Promise<DocumentRecord | null>;
   /** Ordered by id; without `text`. */
-  listDocuments(
-    collection: string,
-    page: { readonly after: string | null; readonly limit: number },
-    signal: AbortSignal,
-  ): Promise<Page<Omit<DocumentRecord, "text">>>;
+  listDocuments(collection: string, page: DocumentPage, signal: AbortSignal): Promise<Page<Omit<DocumentRecord, "text">>>;
   /** Ids of documents whose attributes match, ordered, at most `limit` after `after`. */
   matchDocuments(
     collection: string,
@@ -397,7 +407,7 @@ export interface DocumentStore {
   /** One transaction, after the vector store has let go of them; those no longer marked stay. Returns the new index version. */
   removeDocuments(collection: string, ids: readonly string[], signal: AbortSignal): Promise<number>;
   /** Parent passages by id, in any order. */
-  getParents(collection: string, version: number, ids: readonly string[], signal: AbortSignal): Promise<readonly ParentPassage[]>;
+  getParents(collection: string, version: number, ids: readonly string[], signal: AbortSignal): Promise<readonly StoredParent[]>;
 
   /** Notes when collections were last queried, for warming after a restart. */
   noteUse(

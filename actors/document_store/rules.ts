@@ -87,6 +87,11 @@ export function stateOf(document: IndexedDocument): "indexed" | "skipped" | "fai
   return document.chunks === 0 ? "skipped" : "indexed";
 }
 
+/** A parent's id is `{documentId}#p{number}`. */
+export function documentOfParent(id: string): string {
+  return id.slice(0, id.lastIndexOf("#p"));
+}
+
 /** @param limit items of `items` beyond it show that there is a next page */
 export function toPage<Item>(items: readonly Item[], limit: number, idOf: (item: Item) => string): Page<Item> {
   const last = items[limit - 1];

@@ -101,7 +101,7 @@ function cleanDocument(document: IncomingDocument, dimensions: number, at: strin
     title: cleanText(document.title),
     url: cleanText(document.url),
     attributes,
-    principals: [...new Set(document.principals)].sort(),
+    principals: [...new Set(document.principals.map((principal) => principal.toWellFormed()))].sort(),
     vector: document.vector === null ? null : unitVector(document.vector, dimensions, `${at}.vector`),
     source: source.kind === "text" ? { ...source, text: source.text.toWellFormed() } : { ...source, fileName: cleanText(source.fileName) },
   };

@@ -26,8 +26,9 @@ export function refuseRebuild({ name, settings: { adopt } }: CollectionRecord): 
 export function refuseUnfit(documents: readonly SourceDocument[], adoption: Adoption): void {
   const { fields, columns } = adoption;
   const required = Object.keys(adoption.attributes).filter((key) => columns[key]?.isRequired);
-  for (const [place, { id, title, url, attributes }] of documents.entries()) {
+  for (const [place, { id, title, url, attributes, principals }] of documents.entries()) {
     const at = `documents[${place}]`;
+    if (principals.length > 0) throw refuse(`${at}.principals`, "are given", "none: the adopted collection's rows have no place for them");
     refuseLonger(`${at}.id`, id, columns[fields.id], ORDINAL_BYTES);
     if (fields.documentId !== null) refuseLonger(`${at}.id`, id, columns[fields.documentId]);
     if (fields.title !== null) refuseLonger(`${at}.title`, title, columns[fields.title]);

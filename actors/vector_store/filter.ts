@@ -29,7 +29,20 @@ export interface CompoundFilter {
   readonly filters: readonly Filter[];
 }
 
-export type Filter = ComparisonFilter | CompoundFilter;
+/**
+ * Whose documents may be found: composed by the server of who asks, never read from a request (`checkFilter` does not know it).
+ *   F5. A document passes that has one of `principals`, or that has none at all where `isOpen`. What is not known of a
+ *       document's principals lets it pass nowhere.
+ */
+export interface VisibleFilter {
+  readonly type: "visible";
+  /** Of who asks, sorted. */
+  readonly principals: readonly string[];
+  /** Whether documents without principals are everyone's. */
+  readonly isOpen: boolean;
+}
+
+export type Filter = ComparisonFilter | CompoundFilter | VisibleFilter;
 
 export type AttributeType = "string" | "number" | "boolean";
 /** Attribute types by key; keys match `ATTRIBUTE_KEY`. */
@@ -148,16 +161,32 @@ function isOneOf<Member extends string>(members: readonly Member[], value: unkno
   return (members as readonly unknown[]).includes(value);
 }
 
-/** Whether a document with these attributes passes a checked filter: the meaning that every store's own evaluation must have. */
-export function matches(filter: Filter, attributes: Attributes): boolean {
+/**
+ * Whether a document passes a checked filter: the meaning that every store's own evaluation must have.
+ * @param principals the document's; null: not known, so that no `visible` lets it pass (F5)
+ */
+export function matches(filter: Filter, attributes: Attributes, principals: readonly string[] | null = null): boolean {
   switch (filter.type) {
     case "and":
-      return filter.filters.every((part) => matches(part, attributes));
+      return filter.filters.every((part) => matches(part, attributes, principals));
     case "or":
-      return filter.filters.some((part) => matches(part, attributes));
+      return filter.filters.some((part) => matches(part, attributes, principals));
+    case "visible":
+      return principals !== null && isVisible(filter, principals);
     default:
       return matchesComparison(filter, Object.hasOwn(attributes, filter.key) ? attributes[filter.key] : undefined);
   }
+}
+
+/** F5. @param principals the document's */
+export function isVisible({ principals: asking, isOpen }: VisibleFilter, principals: readonly string[]): boolean {
+  return principals.length === 0 ? isOpen : principals.some((principal) => asking.includes(principal));
+}
+
+/** Both must let a document pass; null lets every one pass. */
+export function bothOf(filter: Filter | null, visible: VisibleFilter | null): Filter | null {
+  if (visible === null) return filter;
+  return filter === null ? visible : { type: "and", filters: [visible, filter] };
 }
 
 function matchesComparison({ type, value }: ComparisonFilter, found: AttributeValue | undefined): boolean {

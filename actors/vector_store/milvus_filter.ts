@@ -1,4 +1,4 @@
-import type { AttributeType, AttributeValue, ComparisonFilter, Filter } from "./filter.ts";
+import type { AttributeType, AttributeValue, ComparisonFilter, Filter, VisibleFilter } from "./filter.ts";
 
 /**
  * Milvus' filters are text, and the servers that Kennel meets have no parameters for all of it; so every value goes through
@@ -54,9 +54,22 @@ export function milvusFilter(filter: Filter, types: ReadonlyMap<string, Attribut
       return joined(filter.filters, types, "and");
     case "or":
       return joined(filter.filters, types, "or");
+    case "visible":
+      return visibleRows(filter);
     default:
       return comparison(filter, types);
   }
+}
+
+const PRINCIPALS = "principals";
+
+/** One condition a principal: not every server has one for a list of them. */
+function visibleRows({ principals, isOpen }: VisibleFilter): string {
+  const ways = [
+    ...(isOpen ? [`array_length(${PRINCIPALS}) == 0`] : []),
+    ...principals.map((principal) => `array_contains(${PRINCIPALS}, ${milvusLiteral(principal)})`),
+  ];
+  return ways.length === 0 ? `(${NOTHING})` : `(${ways.join(" or ")})`;
 }
 
 function joined(filters: readonly Filter[], types: ReadonlyMap<string, AttributeType>, operator: "and" | "or"): string {

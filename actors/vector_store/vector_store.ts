@@ -35,6 +35,7 @@ export interface ChunkRow {
   /** What is analysed for the lexical side: title and heading path put before the passage. */
   readonly indexText: string;
   readonly attributes: Attributes;
+  /** Of its document, who alone may find it; empty: whoever may search the collection, unless its setting `acl` says otherwise. */
   readonly principals: readonly string[];
   /** Unit length; null when the text has no vector (no known word): such a chunk is found lexically only. */
   readonly vector: Float32Array | null;
@@ -42,7 +43,7 @@ export interface ChunkRow {
   readonly updatedAtMs: number;
 }
 
-export type StoredChunk = Omit<ChunkRow, "indexText" | "vector" | "principals">;
+export type StoredChunk = Omit<ChunkRow, "indexText" | "vector">;
 
 /** A chunk that a branch brought up, before ranking. */
 export interface Candidate {

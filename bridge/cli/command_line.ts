@@ -272,6 +272,9 @@ function describeKeys(program: Command, local: () => LocalContext, end: (exitCod
     )
     .option("--burst <count>", "requests at once after a pause, within that rate")
     .option("--concurrent <count>", "requests that it may have under way at once at one node, or none for any number")
+    .option("--tenant <tenant>", "whose collections it names and sees; without one it is an operator's")
+    .option("--principals <principals>", "whose documents it sees beside those that are everyone's, as user:ann,group:staff")
+    .option("--delegate", "it may say on whose behalf it asks, in the header X-Kennel-Principals", false)
     .addOption(jsonOption())
     .action(async (options) => end(await (await import("./keys.ts")).createKey(local(), options)));
   keys

@@ -1,9 +1,11 @@
 /** `kennel keys`: works on the file of keys itself, so that the first key needs no other. */
 import { KennelError } from "../../runtime/errors.ts";
-import { COLLECTIONS_PATTERN, type Scope } from "../keys/grant.ts";
+import { OPEN_SCOPE } from "../../transport/transport.ts";
+import { COLLECTIONS_PATTERN, type Scope, TENANT } from "../keys/grant.ts";
 import { newKey } from "../keys/key.ts";
 import { changeKeys, type KeyRecord, MAX_KEYS, readKeys } from "../keys/key_file.ts";
 import { readLastUses } from "../keys/last_uses.ts";
+import { flawOf, inOrder } from "../keys/principals.ts";
 import type { LocalContext } from "./command_line.ts";
 import { type KeyLimitOptions, limitsOf, showLimits } from "./key_limit_options.ts";
 import { CommandError, EXIT } from "./terminal.ts";
@@ -13,6 +15,9 @@ interface NewKeyOptions {
   readonly scope: Scope;
   readonly collections: string;
   readonly expires?: string;
+  readonly tenant?: string;
+  readonly principals?: string;
+  readonly delegate: boolean;
   readonly json: boolean;
 }
 
@@ -27,7 +32,7 @@ const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d:
 
 /** The key is the only line of standard output. */
 export async function createKey({ config, clock, terminal }: LocalContext, options: CreateKeyOptions): Promise<number> {
-  const { name, scope, collections, expires, json } = options;
+  const { name, scope, collections, expires, tenant, delegate, json } = options;
   const limits = limitsOf(options);
   const nowMs = clock.wallMs();
   if (name.length === 0 || name.length > MAX_NAME || /\p{C}/u.test(name))
@@ -36,6 +41,9 @@ export async function createKey({ config, clock, terminal }: LocalContext, optio
     throw misused(
       `--collections: found ${JSON.stringify(collections)}; expected names or beginnings of names with commas, as docs or docs-*, or * for all`,
     );
+  if (tenant !== undefined && (!TENANT.test(tenant) || tenant === OPEN_SCOPE.tenant))
+    throw misused(`--tenant: found ${JSON.stringify(tenant)}; expected 1 to 16 of a-z and 0-9, other than ${OPEN_SCOPE.tenant}`);
+  const principals = options.principals === undefined ? undefined : principalsOf(options.principals);
   const expiresAtMs = expires === undefined ? null : expiryOf(expires, nowMs);
   const { id, key, digest } = newKey();
   const record: KeyRecord = {
@@ -48,6 +56,9 @@ export async function createKey({ config, clock, terminal }: LocalContext, optio
     expires_at: expiresAtMs === null ? null : new Date(expiresAtMs).toISOString(),
     revoked_at: null,
     ...(limits === null ? {} : { limits }),
+    ...(tenant === undefined ? {} : { tenant }),
+    ...(principals === undefined ? {} : { principals: [...principals] }),
+    ...(delegate ? { delegate } : {}),
   };
   await changeKeyFile(config.keys.file, (keys) => withKey(keys, record, nowMs));
   if (json) terminal.out(JSON.stringify({ ...shown(record, nowMs, null), key }));
@@ -108,7 +119,19 @@ export function shown(record: KeyRecord, nowMs: number, lastUsedMs: number | nul
 function lineOf(row: ReturnType<typeof shown>): string {
   const expiry = row.expires_at === null ? "no expiry" : `expires ${row.expires_at}`;
   const use = row.last_used_at === null ? "never used" : `last used ${row.last_used_at}`;
-  return `${row.id}  ${row.state}  ${row.scope}  ${row.collections}  ${row.name}  (${expiry}, ${use}${showLimits(row.limits)})`;
+  const whose = [
+    ...(row.tenant === undefined ? [] : [`tenant ${row.tenant}`]),
+    ...(row.principals === undefined ? [] : [`for ${row.principals.join(", ")}`]),
+    ...(row.delegate === true ? ["may delegate"] : []),
+  ];
+  return `${row.id}  ${row.state}  ${row.scope}  ${row.collections}  ${row.name}  (${[...whose, expiry, use].join(", ")}${showLimits(row.limits)})`;
+}
+
+function principalsOf(text: string): readonly string[] {
+  const principals = inOrder(text.split(",").flatMap((part) => (part.trim() === "" ? [] : [part.trim()])));
+  const flaw = flawOf(principals);
+  if (flaw !== null) throw misused(`--principals: ${flaw}`);
+  return principals;
 }
 
 export function expiryOf(text: string, nowMs: number): number {

@@ -7,6 +7,7 @@ import type { Catalog } from "../../actors/document_store/catalog.ts";
 import type {
   BuildSettings,
   CollectionRecord,
+  DocumentPage,
   DocumentRecord,
   JobRecord,
   Page,
@@ -24,14 +25,12 @@ import type { FlagKey } from "../../config/flags.ts";
 import type { AuditReason } from "../../telemetry/audit/audit_log.ts";
 import type { LimitKind } from "../keys/key_limits.ts";
 
-import type { PageRequest } from "../schema/pages.ts";
-
 /** Collections and aliases of this node. Reads come from memory. */
 export type CollectionCatalog = Pick<Catalog, "resolve" | "list" | "aliases" | "put" | "delete" | "putAlias" | "deleteAlias">;
 
 export interface DocumentReader {
   getDocument(collection: string, id: string, signal: AbortSignal): Promise<DocumentRecord | null>;
-  listDocuments(collection: string, page: PageRequest, signal: AbortSignal): Promise<Page<Omit<DocumentRecord, "text">>>;
+  listDocuments(collection: string, page: DocumentPage, signal: AbortSignal): Promise<Page<Omit<DocumentRecord, "text">>>;
   getJob(jobId: string, signal: AbortSignal): Promise<JobRecord | null>;
 }
 

@@ -311,10 +311,11 @@ class Server {
     const { route, request, via, startedMs } = call;
     if (via === "http") this.#door.check(request, route.path);
     const caller = this.#access.identify(route, request);
-    if (caller === null) return route;
-    call.keyId = caller.keyId;
-    call.keyUse = this.#access.enter(caller, startedMs);
-    return this.#access.permit(route, caller);
+    if (caller !== null) {
+      call.keyId = caller.keyId;
+      call.keyUse = this.#access.enter(caller, startedMs);
+    }
+    return this.#access.permit(route, caller, request);
   }
 
   /** Lets go of what the request held, puts on its answer what every answer has, and writes it down. */

@@ -1,4 +1,4 @@
-/** What a key allows: a scope, in the collections that its pattern names. */
+/** What a key allows: a scope, in the collections that its pattern names, and of their documents those that are for its principals. */
 
 /** Each allows what those before it allow. */
 export const SCOPES = ["read", "write", "admin"] as const;
@@ -8,6 +8,10 @@ export interface Grant {
   readonly scope: Scope;
   /** Names and beginnings of names, as `docs` or `docs-*`, with commas; `*`: every collection. */
   readonly collections: string;
+  /** Whose collections they are; null: the operator's, who sees those of all tenants under their whole names. */
+  readonly tenant: string | null;
+  /** Whom documents are looked at for, sorted; null: for nobody, all of them are seen. */
+  readonly principals: readonly string[] | null;
 }
 
 /** As a key's record has them; null: what the node's settings say. */
@@ -23,8 +27,12 @@ export interface Caller extends Grant {
   readonly keyId: string;
   /** Null: the node's settings limit it. */
   readonly limits: OwnLimits | null;
+  /** It may say on whose behalf it asks. */
+  readonly mayDelegate: boolean;
 }
 
+/** Part of the names of its collections (tenant_names.ts), so that it has no `-`. */
+export const TENANT = /^[a-z0-9]{1,16}$/;
 const EVERY_COLLECTION = "*";
 export const COLLECTIONS_PATTERN = /^([A-Za-z0-9_-]{1,64}\*?|\*)(,([A-Za-z0-9_-]{1,64}\*?|\*)){0,15}$/;
 

@@ -9,7 +9,8 @@ import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { kennelError } from "../../runtime/errors.ts";
-import { COLLECTIONS_PATTERN, SCOPES } from "./grant.ts";
+import { COLLECTIONS_PATTERN, SCOPES, TENANT } from "./grant.ts";
+import { MAX_PRINCIPAL_LENGTH, MAX_PRINCIPALS } from "./principals.ts";
 
 export const MAX_KEYS = 10_000;
 /** A draft that is older was left by a process that was killed. */
@@ -32,8 +33,12 @@ const recordSchema = z.object({
   expires_at: z.iso.datetime().nullable(),
   revoked_at: z.iso.datetime().nullable(),
   limits: limitsSchema.nullish(),
+  tenant: z.string().regex(TENANT).optional(),
+  /** Sorted. */
+  principals: z.array(z.string().min(1).max(MAX_PRINCIPAL_LENGTH)).max(MAX_PRINCIPALS).optional(),
+  delegate: z.literal(true).optional(),
 });
-const fileSchema = z.object({ version: z.literal(1), keys: z.array(recordSchema).max(MAX_KEYS) });
+const fileSchema = z.object({ version: z.union([z.literal(1), z.literal(2)]), keys: z.array(recordSchema).max(MAX_KEYS) });
 
 export type KeyRecord = z.output<typeof recordSchema>;
 
@@ -71,7 +76,7 @@ export async function changeKeys(path: string, change: (keys: readonly KeyRecord
   const file = await openAlone(draft); // K2
   try {
     const keys = change(await readKeys(path));
-    await file.writeFile(`${JSON.stringify({ version: 1, keys }, null, 1)}\n`);
+    await file.writeFile(`${JSON.stringify({ version: versionOf(keys), keys }, null, 1)}\n`);
     await file.sync();
     await file.close();
     await rename(draft, path); // K1
@@ -80,6 +85,11 @@ export async function changeKeys(path: string, change: (keys: readonly KeyRecord
     await rm(draft, { force: true });
     throw thrown;
   }
+}
+
+/** A Kennel that does not know of tenants and principals must not take such a key for one of an operator. */
+function versionOf(keys: readonly KeyRecord[]): 1 | 2 {
+  return keys.some(({ tenant, principals, delegate }) => tenant !== undefined || principals !== undefined || delegate === true) ? 2 : 1;
 }
 
 async function openAlone(draft: string) {

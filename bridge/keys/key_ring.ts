@@ -16,6 +16,7 @@ import type { Caller } from "./grant.ts";
 import { isKeyOf, keyIdOf } from "./key.ts";
 import { fileStamp, type KeyRecord, readKeys } from "./key_file.ts";
 import { readLastUses, writeLastUses } from "./last_uses.ts";
+import { inOrder } from "./principals.ts";
 
 /** What the bridge asks. */
 export interface KeyVerifier {
@@ -156,9 +157,19 @@ export class KeyRing implements KeyVerifier {
   }
 }
 
-function knownOf({ id, scope, collections, digest, expires_at, limits }: KeyRecord): Known {
+function knownOf({ id, scope, collections, digest, expires_at, limits, tenant, principals, delegate }: KeyRecord): Known {
+  // Who is not named sees what is everyone's; an administrator sees all.
+  const asking = principals === undefined ? (scope === "admin" ? null : []) : inOrder(principals);
   return {
-    caller: { keyId: id, scope, collections, limits: limits ?? null },
+    caller: {
+      keyId: id,
+      scope,
+      collections,
+      limits: limits ?? null,
+      tenant: tenant ?? null,
+      principals: asking,
+      mayDelegate: delegate === true,
+    },
     digest: Buffer.from(digest, "hex"),
     endsAtMs: expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(expires_at),
   };

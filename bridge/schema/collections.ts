@@ -92,6 +92,12 @@ export const collectionSettingsSchema = strictObject({
     .optional()
     .describe("In Milvus, of builds made from now on: a graph, or every vector compared; as the node is configured unless given"),
   share_answers: z.boolean().optional().describe("Answers are kept in the node's Redis, too, where other nodes find them"),
+  acl: z
+    .enum(["optional", "required"])
+    .optional()
+    .describe(
+      "required: documents without principals are nobody's but administrators'; optional: they are everyone's who may search the collection",
+    ),
 }).meta({ id: "CollectionSettings" });
 
 /** Throws `invalid_request` with the field at fault. */
@@ -114,6 +120,7 @@ export function parseCollectionSettings(body: unknown, defaults: CollectionDefau
     allowDegraded: wire.allow_degraded ?? defaults.allowDegraded,
     shareAnswers: wire.share_answers ?? defaults.shareAnswers,
     ...(wire.vector_index === undefined ? {} : { vectorIndex: wire.vector_index }),
+    ...(wire.acl === "required" ? { acl: "required" } : {}),
   };
 }
 
@@ -182,6 +189,7 @@ export const collectionSchema = z
       adopt: adoptionSchema.optional().describe("Absent: the rows are Kennel's own"),
       share_answers: z.boolean(),
       vector_index: z.enum(VECTOR_INDEXES).optional().describe("Absent: as the node is configured"),
+      acl: z.literal("required").optional().describe("Absent: optional"),
     }),
     adopted: adoptedSchema.optional().describe("What can be asked of the collection that it has adopted"),
     attributes: z.record(z.string(), attributeTypeSchema).describe("Declared and inferred ones together"),
@@ -235,6 +243,7 @@ export function fromCollection(record: CollectionRecord, aliases: readonly strin
       ...(settings.adopt === undefined ? {} : { adopt: fromAdoption(settings.adopt) }),
       share_answers: settings.shareAnswers === true,
       ...(settings.vectorIndex === undefined ? {} : { vector_index: settings.vectorIndex }),
+      ...(settings.acl === undefined ? {} : { acl: settings.acl }),
     },
     ...(settings.adopt === undefined ? {} : { adopted: fromAdopted(settings.adopt) }),
     attributes: copyAttributes(record.attributes),

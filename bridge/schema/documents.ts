@@ -29,7 +29,11 @@ export const documentSchema = strictObject({
   format: z.enum(["text", "markdown", "html"]).optional().describe("How text is written; text unless given"),
   url: textSchema(MAX_URL_LENGTH).optional(),
   attributes: attributesSchema.optional(),
-  principals: principalsSchema.optional().describe("Who may find the document; empty: whoever may search the collection"),
+  principals: principalsSchema
+    .optional()
+    .describe(
+      "Whose keys find the document, as user:ann or group:staff; none: whoever may search the collection, unless its setting acl is required",
+    ),
   vector: vectorSchema.nullish().describe("The document's own vector; else the collection's model makes one per passage"),
 }).meta({ id: "Document" });
 

@@ -1,5 +1,5 @@
 import type { Attributes, Filter } from "../../vector_store/filter.ts";
-import type { DocumentRecord, DocumentState, Page, ParentPassage, ParsedDocument } from "../document_store.ts";
+import type { DocumentPage, DocumentRecord, DocumentState, Page, ParsedDocument, StoredParent } from "../document_store.ts";
 import { type StoredChunk, toPage, toStoredChunk } from "../rules.ts";
 import { requireCollection } from "./collections.ts";
 import type { Connection } from "./connection.ts";
@@ -35,17 +35,14 @@ export function getDocument(connection: Connection, collection: string, id: stri
   return { ...toListed(row), text: row.text ?? row.source?.toString("utf8").replaceAll("\u0000", " ") ?? "" };
 }
 
-export function listDocuments(
-  connection: Connection,
-  collection: string,
-  page: { readonly after: string | null; readonly limit: number },
-): Page<ListedDocument> {
+export function listDocuments(connection: Connection, collection: string, { after, limit, visible }: DocumentPage): Page<ListedDocument> {
   const { key } = requireCollection(connection, collection);
+  const condition = visible === undefined ? { sql: "1", parameters: [] } : filterToSql(visible);
   const rows = connection.all<DocumentRow>(
-    `SELECT ${COLUMNS} FROM documents WHERE collection = ? AND id > ? AND is_deleting = 0 ORDER BY id LIMIT ?`,
-    [key, page.after ?? "", page.limit + 1],
+    `SELECT ${COLUMNS} FROM documents WHERE collection = ? AND id > ? AND is_deleting = 0 AND ${condition.sql} ORDER BY id LIMIT ?`,
+    [key, after ?? "", ...condition.parameters, limit + 1],
   );
-  return toPage(rows.map(toListed), page.limit, (document) => document.id);
+  return toPage(rows.map(toListed), limit, (document) => document.id);
 }
 
 export function matchDocuments(
@@ -183,15 +180,15 @@ export function removeDocuments(connection: Connection, nowMs: number, collectio
   });
 }
 
-export function getParents(connection: Connection, collection: string, version: number, ids: readonly string[]): ParentPassage[] {
+export function getParents(connection: Connection, collection: string, version: number, ids: readonly string[]): StoredParent[] {
   const { key } = requireCollection(connection, collection);
   return connection
-    .all<ParentPassage>("SELECT id, text FROM parents WHERE collection = ? AND version = ? AND id IN (SELECT value FROM json_each(?))", [
-      key,
-      version,
-      JSON.stringify(ids),
-    ])
-    .map(({ id, text }) => ({ id, text }));
+    .all<{ readonly id: string; readonly text: string; readonly principals: string }>(
+      `SELECT p.id, p.text, principals FROM parents p JOIN documents d ON d.key = p.document
+       WHERE p.collection = ? AND version = ? AND p.id IN (SELECT value FROM json_each(?))`,
+      [key, version, JSON.stringify(ids)],
+    )
+    .map(({ id, text, principals }) => ({ id, text, principals: JSON.parse(principals) as string[] }));
 }
 
 function toListed(row: DocumentRow): ListedDocument {

@@ -1,5 +1,5 @@
 import { neverReached } from "../../../runtime/errors.ts";
-import type { AttributeValue, Comparison, ComparisonFilter, Filter } from "../../vector_store/filter.ts";
+import type { AttributeValue, Comparison, ComparisonFilter, Filter, VisibleFilter } from "../../vector_store/filter.ts";
 import type { SqlValue } from "./connection.ts";
 
 export interface SqlCondition {
@@ -9,7 +9,7 @@ export interface SqlCondition {
 
 const OPERATORS = { eq: "=", ne: "<>", gt: ">", gte: ">=", lt: "<", lte: "<=" } as const satisfies Partial<Record<Comparison, string>>;
 
-/** A condition on the column `attributes` with the meaning of `matches`: keys and values are parameters, never text. */
+/** A condition on the columns `attributes` and `principals` with the meaning of `matches`: keys and values are parameters, never text. */
 export function filterToSql(filter: Filter): SqlCondition {
   switch (filter.type) {
     case "and":
@@ -35,9 +35,17 @@ export function filterToSql(filter: Filter): SqlCondition {
       if (filter.type !== "ne") return { sql: `(${test}) IS TRUE`, parameters: [...attribute.parameters, value] };
       return { sql: `(${test}) IS NOT FALSE`, parameters: [...attribute.parameters, value] };
     }
+    case "visible":
+      return visibleCondition(filter);
     default:
       return neverReached(filter);
   }
+}
+
+function visibleCondition({ principals, isOpen }: VisibleFilter): SqlCondition {
+  const shared = "EXISTS (SELECT 1 FROM json_each(principals) AS own WHERE own.value IN (SELECT value FROM json_each(?)))";
+  const sql = isOpen ? `(json_array_length(principals) = 0 OR ${shared})` : `(${shared})`;
+  return { sql, parameters: [JSON.stringify(principals)] };
 }
 
 function listCondition(type: "in" | "nin", filter: ComparisonFilter): SqlCondition {

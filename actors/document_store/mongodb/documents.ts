@@ -1,7 +1,7 @@
 import type { Filter as MongoFilter } from "mongodb";
 import type { Filter } from "../../vector_store/filter.ts";
-import type { DocumentRecord, Page, ParentPassage } from "../document_store.ts";
-import { toPage } from "../rules.ts";
+import type { DocumentPage, DocumentRecord, Page, StoredParent } from "../document_store.ts";
+import { documentOfParent, toPage } from "../rules.ts";
 import { readBlobs, toText } from "./bodies.ts";
 import { type Database, versionsOf } from "./database.ts";
 import { filterToQuery } from "./filter_query.ts";
@@ -30,9 +30,10 @@ export async function getDocument(database: Database, name: string, id: string):
   }
 }
 
-export async function listDocuments(database: Database, name: string, page: IdPage): Promise<Page<ListedDocument>> {
+export async function listDocuments(database: Database, name: string, page: DocumentPage): Promise<Page<ListedDocument>> {
   const { c } = await database.collection(name);
-  const found = await findPage(database, { c, id: { $gt: page.after ?? "" }, isDeleting: false }, page.limit);
+  const inPage = { c, id: { $gt: page.after ?? "" }, isDeleting: false };
+  const found = await findPage(database, page.visible === undefined ? inPage : { $and: [inPage, filterToQuery(page.visible)] }, page.limit);
   return toPage(found.map(toListed), page.limit, (document) => document.id);
 }
 
@@ -137,13 +138,19 @@ function versionNumbers(collection: CollectionDocument): readonly number[] {
   return [collection.version, ...versionsOf(collection).map((version) => version.version)];
 }
 
-export async function getParents(database: Database, name: string, version: number, ids: readonly string[]): Promise<ParentPassage[]> {
+export async function getParents(database: Database, name: string, version: number, ids: readonly string[]): Promise<StoredParent[]> {
   const { c } = await database.collection(name);
   const found = await database.getMany(
     database.stores.parents,
     ids.map((id) => `${c}/${version}/${id}`),
   );
-  return [...found.values()].map(({ id, text }) => ({ id, text }));
+  const documents = await database.getMany(database.stores.documents, [
+    ...new Set([...found.values()].map(({ id }) => idOf(c, documentOfParent(id)))),
+  ]);
+  return [...found.values()].flatMap(({ id, text }) => {
+    const document = documents.get(idOf(c, documentOfParent(id)));
+    return document === undefined ? [] : [{ id, text, principals: document.principals }];
+  });
 }
 
 function toListed(document: DocumentDocument): ListedDocument {

@@ -16,7 +16,7 @@ const OPERATORS = {
 } as const satisfies Record<Comparison, string>;
 
 /**
- * A condition on `attributes` with the meaning of `matches`: MongoDB compares strings by their UTF-8 bytes, never across
+ * A condition on `attributes` and `principals` with the meaning of `matches`: MongoDB compares strings by their UTF-8 bytes, never across
  * types, and `$ne` and `$nin` hold where there is no attribute.
  * @throws `invalid_request` on a key or value that no checked filter has
  */
@@ -36,6 +36,10 @@ export function filterToQuery(filter: Filter): MongoFilter<DocumentDocument> {
     case "lt":
     case "lte":
       return { [pathOf(filter.key)]: { [OPERATORS[filter.type]]: checked(filter.value) } };
+    case "visible": {
+      const shared = { principals: { $in: filter.principals.map(checkedPrincipal) } };
+      return filter.isOpen ? { $or: [{ principals: { $size: 0 } }, shared] } : shared;
+    }
     default:
       return neverReached(filter);
   }
@@ -50,6 +54,12 @@ function pathOf(key: string): string {
     });
   }
   return `attributes.${key}`;
+}
+
+/** A string and nothing else: an expression in a list of values would be one. */
+function checkedPrincipal(principal: unknown): string {
+  if (typeof principal === "string") return principal.toWellFormed();
+  throw kennelError("internal", { message: "A principal is not a string" });
 }
 
 function checked(value: unknown): AttributeValue {

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { type Scope, scopeKey } from "../../../transport/transport.ts";
-import type { CollectionRecord, FusionSettings } from "../../document_store/document_store.ts";
+import type { CollectionRecord, CollectionSettings, FusionSettings } from "../../document_store/document_store.ts";
 import { degradationsFor } from "../pipeline/plan.ts";
 import type { Degradation, Mode, SearchRequest } from "../search.ts";
 import { rewritingOf } from "../strategies/legs.ts";
@@ -8,6 +8,8 @@ import { rewritingOf } from "../strategies/legs.ts";
 /** Everything that decides what an answer holds, apart from the index version, which lies beside the key. */
 export interface AnswerKeyParts {
   readonly scope: Scope;
+  /** Whether documents without principals are anyone's. */
+  readonly acl: CollectionSettings["acl"];
   readonly collection: string;
   /** A collection that is made anew under an old name is another one. */
   readonly createdAtMs: number;
@@ -30,11 +32,12 @@ export interface AnswerKeyParts {
  * they decide whether an answer will do, not what it is. The JSON's own escaping keeps the parts apart.
  */
 export function answerKey(parts: AnswerKeyParts): string {
-  const { scope, collection, createdAtMs, version, model, mode, failed, helpers, fusion, notBeforeMs, request } = parts;
+  const { scope, acl, collection, createdAtMs, version, model, mode, failed, helpers, fusion, notBeforeMs, request } = parts;
   const { vector } = request;
   const missing = failed.length === 0 ? [] : degradationsFor(request, failed);
   return JSON.stringify([
     scopeKey(scope),
+    acl ?? null,
     collection,
     createdAtMs,
     version,
@@ -83,6 +86,7 @@ export class AnswerKeys {
     const { record, version, mode, failed, helpers, fusion, notBeforeMs, scope } = parts;
     const key = answerKey({
       scope,
+      acl: record.settings.acl,
       collection: record.name,
       createdAtMs: record.createdAtMs,
       version,

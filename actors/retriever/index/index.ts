@@ -1,3 +1,4 @@
+import type { VisibleFilter } from "../../vector_store/filter.ts";
 import type { SearchOptions } from "../../vector_store/vector_store.ts";
 import type { IndexCandidate } from "../fusion/ranked.ts";
 import type { ReadyPassage } from "./passage.ts";
@@ -29,8 +30,15 @@ export interface CalledIndex extends IndexOfBuild {
   searchVector(vector: Float32Array, options: SearchOptions, signal: AbortSignal): MaybePromise<readonly IndexCandidate[]>;
   /** At most `options.limit` candidates by BM25, best first, equal scores by id. */
   searchText(query: string, options: SearchOptions, signal: AbortSignal): MaybePromise<readonly IndexCandidate[]>;
-  /** The passages of these candidates of this index, in their order; null: the chunk has gone since it was found. */
-  passages(candidates: readonly IndexCandidate[], signal: AbortSignal): MaybePromise<readonly (ReadyPassage | null)[]>;
+  /**
+   * The passages of these candidates of this index, in their order; null: the chunk has gone since it was found, or is not
+   * for who asks any more.
+   */
+  passages(
+    candidates: readonly IndexCandidate[],
+    signal: AbortSignal,
+    visible?: VisibleFilter | null,
+  ): MaybePromise<readonly (ReadyPassage | null)[]>;
 }
 
 /**

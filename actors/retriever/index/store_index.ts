@@ -1,5 +1,6 @@
 import type { Clock } from "../../../runtime/clock.ts";
-import type { Candidate, IndexName, LexicalIndex, SearchOptions, VectorStore } from "../../vector_store/vector_store.ts";
+import { isVisible, type VisibleFilter } from "../../vector_store/filter.ts";
+import type { Candidate, IndexName, LexicalIndex, SearchOptions, StoredChunk, VectorStore } from "../../vector_store/vector_store.ts";
 import type { IndexCandidate } from "../fusion/ranked.ts";
 import { ByteCache } from "./byte_cache.ts";
 import type { CalledIndex, MaybePromise } from "./index.ts";
@@ -18,6 +19,11 @@ export interface StoreIndexOptions {
   readonly passagesOfOthers?: { readonly maxAgeMs: number; readonly clock: Pick<Clock, "monotonicMs"> };
 }
 
+/** With who may see it: it may be read again after its document was given to others. */
+interface KeptPassage extends ReadyPassage {
+  readonly principals: readonly string[];
+}
+
 /**
  * The index as the stores hold it: every search is a call. What a write has changed is found by the next search, so taking
  * in a new index version means forgetting the passages of the old one.
@@ -25,7 +31,7 @@ export interface StoreIndexOptions {
 export class StoreIndex implements CalledIndex {
   readonly kind = "store";
   readonly #options: StoreIndexOptions;
-  readonly #passages: ByteCache<ReadyPassage>;
+  readonly #passages: ByteCache<KeptPassage>;
   #indexVersion: number;
   #clearedMs = 0;
 
@@ -57,7 +63,7 @@ export class StoreIndex implements CalledIndex {
     const found = await store.searchVector(name, vector, options, signal);
     for (const candidate of found) {
       const isNew = "chunk" in candidate && this.#passages.get(candidate.id) === undefined;
-      if (isNew) this.#passages.put(candidate.id, readyPassage(candidate.chunk), generation);
+      if (isNew) this.#passages.put(candidate.id, kept(candidate.chunk), generation);
     }
     return keyed(found);
   }
@@ -67,11 +73,16 @@ export class StoreIndex implements CalledIndex {
     return keyed(await lexical.searchText(name, query, options, signal));
   }
 
-  passages(candidates: readonly IndexCandidate[], signal: AbortSignal): MaybePromise<readonly (ReadyPassage | null)[]> {
+  passages(
+    candidates: readonly IndexCandidate[],
+    signal: AbortSignal,
+    visible: VisibleFilter | null = null,
+  ): MaybePromise<readonly (ReadyPassage | null)[]> {
     this.#dropOld();
     const known = candidates.map(({ id }) => this.#passages.get(id) ?? null);
     const lacking = candidates.filter((_candidate, position) => known[position] === null).map(({ id }) => id);
-    return lacking.length === 0 ? known : this.#fetch(candidates, known, lacking, signal);
+    if (lacking.length === 0) return shown(known, visible);
+    return this.#fetch(candidates, known, lacking, signal).then((passages) => shown(passages, visible));
   }
 
   refresh(indexVersion: number): void {
@@ -95,19 +106,28 @@ export class StoreIndex implements CalledIndex {
 
   async #fetch(
     candidates: readonly IndexCandidate[],
-    known: readonly (ReadyPassage | null)[],
+    known: readonly (KeptPassage | null)[],
     lacking: readonly string[],
     signal: AbortSignal,
-  ): Promise<readonly (ReadyPassage | null)[]> {
+  ): Promise<readonly (KeptPassage | null)[]> {
     const { generation } = this.#passages;
-    const fetched = new Map<string, ReadyPassage>();
+    const fetched = new Map<string, KeptPassage>();
     for (const chunk of await this.#options.store.fetchChunks(this.#options.name, lacking, signal)) {
-      const passage = readyPassage(chunk);
+      const passage = kept(chunk);
       fetched.set(chunk.id, passage);
       this.#passages.put(chunk.id, passage, generation);
     }
     return candidates.map(({ id }, position) => known[position] ?? fetched.get(id) ?? null);
   }
+}
+
+function kept(chunk: StoredChunk): KeptPassage {
+  return { ...readyPassage(chunk), principals: chunk.principals };
+}
+
+function shown(passages: readonly (KeptPassage | null)[], visible: VisibleFilter | null): readonly (ReadyPassage | null)[] {
+  if (visible === null) return passages;
+  return passages.map((passage) => (passage !== null && isVisible(visible, passage.principals) ? passage : null));
 }
 
 /** A store's id is the key; one that gives none is caught where lists are cleaned. */

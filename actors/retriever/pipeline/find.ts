@@ -28,7 +28,7 @@ async function findInStore(context: SearchContext, index: CalledIndex): Promise<
   if (chunks.length === 0) return { ranking, passages: [], parentTexts: null };
   const startedMs = context.parts.clock.monotonicMs();
   const passages = await within(context.parts.clock, context.deadline.remainingMs, context.signal, (signal) =>
-    index.passages(chunks, signal),
+    index.passages(chunks, signal, context.search.visible),
   );
   context.took("fetch", startedMs);
   return { ranking, passages, parentTexts: null };

@@ -5,6 +5,7 @@ import type { DocumentStore } from "../../document_store/document_store.ts";
 import type { EmbeddingModel } from "../../embedding/embedding.ts";
 import type { LanguageModel } from "../../language_model/language_model.ts";
 import type { Reranker } from "../../reranker/reranker.ts";
+import type { VisibleFilter } from "../../vector_store/filter.ts";
 import type { ByteCache } from "../index/byte_cache.ts";
 import type { RetrievalIndex } from "../index/index.ts";
 import type { RetrieverMetrics } from "../metrics.ts";
@@ -20,6 +21,8 @@ export interface PreparedSearch {
   readonly plan: SearchPlan;
   /** The mode that the plan was made under. */
   readonly mode: Mode;
+  /** Part of the request's filter already; what is read after the search is checked against it again. Null: all is visible. */
+  readonly visible: VisibleFilter | null;
   /** Rows last changed before this wall time are not found; null: no TTL. */
   readonly notBeforeMs: number | null;
   /** Monotonic time at which the query came in. */
@@ -50,6 +53,12 @@ export interface PipelineLimits {
   readonly minStragglerMs: number;
 }
 
+/** A parent's text as a part of a hit, and who may see it. */
+export interface ShownParent {
+  readonly text: Uint8Array;
+  readonly principals: readonly string[];
+}
+
 /** What a pipeline uses, the same for every query of one retriever. */
 export interface PipelineParts {
   readonly clock: Clock;
@@ -70,8 +79,8 @@ export interface PipelineParts {
   /** The collection and the build that is searched, for parents. */
   readonly collection: string;
   readonly version: number;
-  /** Parents' texts, ready to be copied into hits. */
-  readonly parentTexts: ByteCache<Uint8Array>;
+  /** Parents, ready to be copied into hits. */
+  readonly parentTexts: ByteCache<ShownParent>;
 }
 
 /** One query on its way: what its phases share. */

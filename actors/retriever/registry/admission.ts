@@ -2,8 +2,10 @@ import { kennelError } from "../../../runtime/errors.ts";
 import type { MessageHeaders, Scope } from "../../../transport/transport.ts";
 import type { ModeView } from "../../coordinator/modes.ts";
 import type { FusionSettings } from "../../document_store/document_store.ts";
+import type { VisibleFilter } from "../../vector_store/filter.ts";
 import { AnswerKeys } from "../answers/answer_key.ts";
 import type { Mode, SearchRequest } from "../search.ts";
+import { visibleTo } from "../visibility.ts";
 import type { Actives } from "./actives.ts";
 import { fitToAdopted } from "./adopted_requests.ts";
 import type { RegistryParts, ResolvedCollection } from "./options.ts";
@@ -18,6 +20,8 @@ export interface Query {
   readonly resolved: ResolvedCollection;
   readonly mode: ModeView;
   readonly fusion: FusionSettings;
+  /** What who asks may see; null: all. */
+  readonly visible: VisibleFilter | null;
   readonly notBeforeMs: number | null;
   readonly receivedMs: number;
   readonly endsAtMs: number;
@@ -58,6 +62,7 @@ export class Admission {
     const query = { request, resolved, mode, fusion, notBeforeMs, receivedMs };
     return {
       ...query,
+      visible: visibleTo(headers.scope, settings.acl),
       endsAtMs: receivedMs + headers.timeoutMs,
       // What was answered in full is what a stale answer is taken from.
       key: mode.mode === "stale" ? this.fullKey(query, headers.scope) : this.#key(query, headers.scope, mode.mode, mode.degradations),

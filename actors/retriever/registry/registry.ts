@@ -5,6 +5,7 @@ import { withinLimit } from "../../../supervisor/time_limit.ts";
 import type { Handler, MessageHeaders, ReadyHandler, Scope } from "../../../transport/transport.ts";
 import type { Residency } from "../../coordinator/modes.ts";
 import type { CollectionRecord } from "../../document_store/document_store.ts";
+import { bothOf } from "../../vector_store/filter.ts";
 import type { IndexName } from "../../vector_store/vector_store.ts";
 import type { AnswerCacheStats } from "../answers/answer_cache.ts";
 import { Flights } from "../answers/flights.ts";
@@ -25,6 +26,7 @@ import { Warming } from "./warming.ts";
 //   G1. A query that fails or hangs in one collection holds nothing that another collection's query needs.
 //   G2. An answer is looked up, shared and kept under the newest index version that this node knows of its collection.
 //   G3. An answer of a collection that was dropped meanwhile reaches those who wait for it and is not kept.
+//   G4. No search reaches a retriever without the filter of who asks, which is and-ed with the request's own.
 
 /** Times that a query opens its collection anew because others have put it out before it was asked. */
 const MAX_REOPENINGS = 3;
@@ -378,10 +380,12 @@ export class RetrieverRegistry {
       this.#parts.metrics.count("load_shed", 1);
       throw refusal;
     }
+    const { request, visible } = query;
     const search = {
-      request: query.request,
+      request: visible === null ? request : { ...request, filter: bothOf(request.filter, visible) }, // G4
       plan,
       mode: query.mode.mode,
+      visible,
       notBeforeMs: query.notBeforeMs,
       receivedMs: query.receivedMs,
       isEmpty: query.resolved.record.chunks === 0 && !query.isLive,

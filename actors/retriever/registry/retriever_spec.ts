@@ -9,6 +9,7 @@ import { Residency } from "../index/residency.ts";
 import { StoreIndex } from "../index/store_index.ts";
 import type { RetrieverMessage } from "../messages.ts";
 import { phaseTimes } from "../pipeline/phase_times.ts";
+import type { ShownParent } from "../pipeline/search_context.ts";
 import { retriever } from "../retriever.ts";
 import type { RetrieverState } from "../retriever_state.ts";
 import type { ReplicaPlan } from "./active_collection.ts";
@@ -92,7 +93,7 @@ export function retrieverSpec(
           limits: options.pipeline,
           collection: record.name,
           version,
-          parentTexts: new ByteCache(options.maxParentBytes, (text: Uint8Array) => text.length),
+          parentTexts: new ByteCache(options.maxParentBytes, ({ text }: ShownParent) => text.length),
         },
       }),
   };

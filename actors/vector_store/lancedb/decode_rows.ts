@@ -12,8 +12,19 @@ export interface Batch {
 export const CANDIDATE_COLUMNS = [FIXED_COLUMNS.id, FIXED_COLUMNS.documentId, FIXED_COLUMNS.parentId] as const;
 
 export function chunkColumns(layout: TableLayout): string[] {
-  const { id, documentId, ordinal, parentId, title, url, text, updatedAtMs } = FIXED_COLUMNS;
-  return [id, documentId, ordinal, parentId, title, url, text, updatedAtMs, ...[...layout.attributes.keys()].map(attributeColumn)];
+  const { id, documentId, ordinal, parentId, title, url, text, principals, updatedAtMs } = FIXED_COLUMNS;
+  return [
+    id,
+    documentId,
+    ordinal,
+    parentId,
+    title,
+    url,
+    text,
+    principals,
+    updatedAtMs,
+    ...[...layout.attributes.keys()].map(attributeColumn),
+  ];
 }
 
 /** @param scoreOf makes a score that grows with fit from the store's own */
@@ -35,6 +46,7 @@ export function decodeChunks(batch: Batch, layout: TableLayout): StoredChunk[] {
   const text = (name: string) => child(batch, name);
   const [id, documentId, ordinal, parentId] = [text(columns.id), text(columns.documentId), text(columns.ordinal), text(columns.parentId)];
   const [title, url, body, updatedAtMs] = [text(columns.title), text(columns.url), text(columns.text), text(columns.updatedAtMs)];
+  const principals = child(batch, columns.principals);
   const attributes = [...layout.attributes].map(([key, type]) => ({ key, type, column: child(batch, attributeColumn(key)) }));
   return Array.from({ length: batch.numRows }, (_, row) => ({
     id: id.get(row) as string,
@@ -45,18 +57,17 @@ export function decodeChunks(batch: Batch, layout: TableLayout): StoredChunk[] {
     url: url.get(row) as string,
     text: body.get(row) as string,
     attributes: decodeAttributes(attributes, row),
+    principals: [...(principals.get(row) as Iterable<string>)],
     updatedAtMs: updatedAtMs.get(row) as number,
   }));
 }
 
 export function decodeRows(batch: Batch, layout: TableLayout): ChunkRow[] {
   const indexText = child(batch, FIXED_COLUMNS.indexText);
-  const principals = child(batch, FIXED_COLUMNS.principals);
   const vector = child(batch, FIXED_COLUMNS.vector);
   return decodeChunks(batch, layout).map((chunk, row) => ({
     ...chunk,
     indexText: indexText.get(row) as string,
-    principals: [...(principals.get(row) as Iterable<string>)],
     vector: decodeVector(vector.get(row) as { toArray(): Float32Array } | null),
   }));
 }

@@ -1,4 +1,4 @@
-import type { AttributeType, AttributeValue, ComparisonFilter, Filter } from "../filter.ts";
+import type { AttributeType, AttributeValue, ComparisonFilter, Filter, VisibleFilter } from "../filter.ts";
 
 /**
  * LanceDB's filters are SQL text without parameters, so every value goes through `literal` and every attribute's column
@@ -45,9 +45,21 @@ export function filterPredicate(filter: Filter, types: ReadonlyMap<string, Attri
       return `(${filter.filters.map((part) => filterPredicate(part, types)).join(" AND ")})`;
     case "or":
       return `(${filter.filters.map((part) => filterPredicate(part, types)).join(" OR ")})`;
+    case "visible":
+      return visiblePredicate(filter);
     default:
       return comparisonPredicate(filter, types);
   }
+}
+
+const PRINCIPALS = "`principals`";
+
+function visiblePredicate({ principals, isOpen }: VisibleFilter): string {
+  const ways = [
+    ...(isOpen ? [`empty(${PRINCIPALS})`] : []),
+    ...(principals.length === 0 ? [] : [`array_has_any(${PRINCIPALS}, make_array(${principals.map(literal).join(",")}))`]),
+  ];
+  return ways.length === 0 ? "false" : `(${ways.join(" OR ")})`;
 }
 
 const OPERATORS = { eq: "=", ne: "<>", gt: ">", gte: ">=", lt: "<", lte: "<=" } as const;

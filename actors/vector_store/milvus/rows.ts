@@ -17,10 +17,11 @@ export const CHUNK_FIELDS = [
   FIELDS.title,
   FIELDS.url,
   FIELDS.text,
+  FIELDS.principals,
   FIELDS.updatedAtMs,
   DYNAMIC_FIELD,
 ] as const;
-export const ROW_FIELDS = [...CHUNK_FIELDS, FIELDS.indexText, FIELDS.principals, FIELDS.hasVector, FIELDS.vector] as const;
+export const ROW_FIELDS = [...CHUNK_FIELDS, FIELDS.indexText, FIELDS.hasVector, FIELDS.vector] as const;
 
 /** @param wordsOf null where the server does not rank texts */
 export function encodeRow(row: ChunkRow, layout: CollectionLayout, wordsOf: WordsOf | null): MilvusRow {
@@ -102,6 +103,7 @@ export function decodeChunk(row: Answered): StoredChunk {
     url: held(row, FIELDS.url),
     text: held(row, FIELDS.text),
     attributes: decodeAttributes(row[DYNAMIC_FIELD]),
+    principals: [...held<readonly string[]>(row, FIELDS.principals)],
     updatedAtMs: held(row, FIELDS.updatedAtMs),
   };
 }
@@ -110,7 +112,6 @@ export function decodeRow(row: Answered): ChunkRow {
   return {
     ...decodeChunk(row),
     indexText: held(row, FIELDS.indexText),
-    principals: [...held<readonly string[]>(row, FIELDS.principals)],
     vector: held<boolean>(row, FIELDS.hasVector) ? Float32Array.from(held<readonly number[]>(row, FIELDS.vector)) : null,
   };
 }

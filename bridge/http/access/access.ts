@@ -11,9 +11,10 @@ import { allowsScope, type Caller, type Grant, namesEveryCollection } from "../.
 import type { KeyLimiter, KeyUse } from "../../keys/key_limits.ts";
 import type { KeyVerifier } from "../../keys/key_ring.ts";
 import type { Route } from "../route.ts";
+import { askedPrincipals, delegated, narrowed } from "./asked_principals.ts";
 import { type Need, needOf } from "./route_needs.ts";
 
-/** Grants whose routes are kept; some 60 small objects each. */
+/** Grants whose routes are kept; some 60 small objects each. One for each set of principals that are asked for. */
 const MAX_GRANTS = 256;
 
 /** By the route that everybody is led to. */
@@ -57,14 +58,18 @@ export class Access {
     return this.#limiter.enter(caller, nowMs);
   }
 
-  /** The route as this caller may use it. Throws `forbidden`. */
-  permit(route: Route, caller: Caller): Route {
+  /**
+   * The route as this caller may use it, for whom it asks.
+   * @param caller null: no key is asked for
+   * @throws KennelError `forbidden`, `invalid_request` where it does not say well on whose behalf it asks
+   */
+  permit(route: Route, caller: Caller | null, request: HttpRequest): Route {
     const need = this.#needs.get(route);
     if (need === undefined) return route;
-    requireNeed(caller, need);
-    const twin = this.#twinsFor(caller).get(route);
-    if (twin === undefined) throw kennelError("forbidden");
-    return twin;
+    if (caller !== null) requireNeed(caller, need);
+    const asked = askedPrincipals(request.headers);
+    if (caller === null) return asked === null ? route : this.#twinOf(route, narrowed(asked));
+    return this.#twinOf(route, asked === null ? caller : delegated(caller, asked));
   }
 
   /** What asking the route does to what is stored, or to the node; null: nothing. */
@@ -73,11 +78,17 @@ export class Access {
     return scope === "read" ? null : scope;
   }
 
-  #twinsFor({ scope, collections }: Grant): Twins {
-    const name = `${scope} ${collections}`;
+  #twinOf(route: Route, grant: Grant): Route {
+    const twin = this.#twinsFor(grant).get(route);
+    if (twin === undefined) throw kennelError("forbidden");
+    return twin;
+  }
+
+  #twinsFor({ scope, collections, tenant, principals }: Grant): Twins {
+    const name = JSON.stringify([scope, collections, tenant, principals]);
     const known = this.#twins.get(name);
     if (known !== undefined) return known;
-    const made = this.#routesFor({ scope, collections });
+    const made = this.#routesFor({ scope, collections, tenant, principals });
     const twins = new Map(this.#routes.flatMap((route, place) => (made[place] === undefined ? [] : [[route, made[place]] as const])));
     this.#twins.set(name, twins);
     return twins;
@@ -87,6 +98,9 @@ export class Access {
 function requireNeed(caller: Caller, need: Need): void {
   if (!allowsScope(caller.scope, need.scope)) {
     throw kennelError("forbidden", { message: `The key has the scope ${caller.scope}; this needs ${need.scope}` });
+  }
+  if (need.isForAll && caller.tenant !== null) {
+    throw kennelError("forbidden", { message: "The key is a tenant's; this is for operators" });
   }
   if (need.isForAll && !namesEveryCollection(caller.collections)) {
     throw kennelError("forbidden", { message: "The key is for some collections; this needs one for every collection (*)" });

@@ -276,7 +276,7 @@ function documentTests(test: Test): void {
     await indexAll(store, "first", [old], "old parent");
     const fresh = textDocument("one", "fresh");
     await indexAll(store, "second", [fresh], "fresh parent");
-    assert.equal(await store.getParents("docs", 1, ["one#p0", "none"], signal), [{ id: "one#p0", text: "fresh parent" }]);
+    assert.equal(await store.getParents("docs", 1, ["one#p0", "none"], signal), [{ id: "one#p0", text: "fresh parent", principals: [] }]);
     assert.is((await store.getDocument("docs", "one", signal))?.text, "fresh");
     const record = await store.getCollection("docs", signal);
     assert.is(record?.documents, 1);
@@ -343,6 +343,27 @@ function documentTests(test: Test): void {
     const page = await store.matchDocuments("docs", { type: "ne", key: "n", value: 1e9 }, { after: null, limit: 3 }, signal);
     assert.is(page.items.length, 3);
     assert.is(page.next, page.items[2]);
+  });
+
+  test("Documents are listed and matched for whom they are, and their parents say whose they are", async ({ store }) => {
+    const lists = [[], ["user:ann"], ["group:staff", "user:ann"], ["user:an"], ['"user:ann"'], ["'; --"], ["$in"], [""]];
+    const corpus = lists.map((principals, place) => textDocument(`d${place}`, "t", { principals, attributes: { n: place } }));
+    await store.acceptDocuments("docs", "job", corpus, { n: "number" }, signal);
+    const asked = [[], ["user:ann"], ["group:staff"], ["user:an", "user:ann"], ['"user:ann"', "'; --"], ["$in"], [""], ["user:bob"]];
+    for (const principals of asked) {
+      for (const isOpen of [true, false]) {
+        const visible = { type: "visible", principals, isOpen } as const;
+        const expected = corpus.filter((document) => matches(visible, {}, document.principals)).map(({ id }) => id);
+        const listed = await store.listDocuments("docs", { after: null, limit: 100, visible }, signal);
+        assert.equal(listed.items.map(({ id }) => id), expected, JSON.stringify(visible)); // biome-ignore format: one claim
+        const [first, second] = [await store.listDocuments("docs", { after: null, limit: 1, visible }, signal), expected[1]];
+        assert.is(first.items[0]?.id, expected[0]);
+        assert.is(first.next, second === undefined ? null : (expected[0] ?? null));
+        const below: Filter = { type: "and", filters: [visible, { type: "lt", key: "n", value: 4 }] };
+        const matched = await store.matchDocuments("docs", below, { after: null, limit: 100 }, signal);
+        assert.equal(matched.items, expected.filter((id) => Number(id.slice(1)) < 4)); // biome-ignore format: one claim
+      }
+    }
   });
 
   test("A call whose signal has aborted is cancelled", async ({ store }) => {

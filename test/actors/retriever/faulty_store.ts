@@ -1,4 +1,5 @@
 import type { CachedEmbeddingModel } from "../../../actors/embedding/embedding.ts";
+import { matches } from "../../../actors/vector_store/filter.ts";
 import type {
   Candidate,
   ChunkRow,
@@ -91,7 +92,7 @@ export class FaultyStore implements SearchStore {
     const { filter, notBeforeMs, limit } = options;
     return this.rows
       .filter((row) => notBeforeMs === null || row.updatedAtMs >= notBeforeMs)
-      .filter((row) => filter === null || (filter.type === "eq" && row.attributes[filter.key] === filter.value))
+      .filter((row) => filter === null || matches(filter, row.attributes, row.principals))
       .map((row) => ({ row, score: scoreOf(row) }))
       .filter((found): found is { row: ChunkRow; score: number } => found.score !== null)
       .sort((a, b) => b.score - a.score || (a.row.id < b.row.id ? -1 : 1))

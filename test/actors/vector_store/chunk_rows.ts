@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import type { AttributeSchema, AttributeValue, Filter } from "../../../actors/vector_store/filter.ts";
+import type { AttributeSchema, AttributeValue, Filter, VisibleFilter } from "../../../actors/vector_store/filter.ts";
 import type { ChunkRow } from "../../../actors/vector_store/vector_store.ts";
 
 /** A row with every field filled in; `id` is made of the document and the ordinal. */
@@ -117,3 +117,17 @@ export const anyFilter: fc.Arbitrary<Filter> = fc.letrec<{ filter: Filter }>((ti
     fc.record({ type: fc.constantFrom("and", "or" as const), filters: fc.array(tie("filter"), { minLength: 1, maxLength: 3 }) }, plain),
   ),
 })).filter;
+
+/** Principals as a document may have them: no NUL, no half of a character. */
+const PRINCIPALS = ["user:ann", "user:an", "group:staff", ...HOSTILE_STRINGS.filter((text) => text.isWellFormed() && !text.includes("\0"))];
+
+/** Lists are sorted and have each principal once, as they are stored and asked for. */
+export const anyPrincipals: fc.Arbitrary<readonly string[]> = fc
+  .uniqueArray(fc.constantFrom(...PRINCIPALS), { maxLength: 4 })
+  .map((principals) => principals.sort());
+
+export const anyVisible: fc.Arbitrary<VisibleFilter> = fc.record({
+  type: fc.constant("visible" as const),
+  principals: anyPrincipals,
+  isOpen: fc.boolean(),
+});

@@ -3,6 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
   type AttributeSchema,
+  bothOf,
   checkFilter,
   compareValues,
   FILTER_LIMITS,
@@ -101,7 +102,7 @@ filter("A missing attribute satisfies ne and nin and no other comparison", () =>
 filter("ne is what eq is not, nin what in is not, and a list stands for its values", () => {
   fc.assert(
     fc.property(anyFilter, anyAttributes, (given, attributes) => {
-      if (given.type === "and" || given.type === "or") return;
+      if (given.type === "and" || given.type === "or" || given.type === "visible") return;
       const opposite = ({ eq: "ne", ne: "eq", in: "nin", nin: "in", gt: null, gte: null, lt: null, lte: null } as const)[given.type];
       if (opposite !== null) assert.is(matches({ ...given, type: opposite } as Filter, attributes), !matches(given, attributes));
       if (given.type !== "in") return;
@@ -109,6 +110,31 @@ filter("ne is what eq is not, nin what in is not, and a list stands for its valu
       assert.is(matches(given, attributes), values.some((value) => matches({ type: "eq", key: given.key, value }, attributes))); // biome-ignore format: one claim
     }),
   );
+});
+
+filter("No request can say whose documents are visible", () => {
+  for (const principals of [[], ["user:ann"]])
+    assert.match(refusal({ type: "visible", principals, isOpen: true }).message, /filters.type is "visible"; allowed: one of eq, ne/);
+});
+
+filter("A document is visible to its principals, and to everyone without any where that is open; not known, to nobody", () => {
+  const asking = (principals: readonly string[], isOpen: boolean) => ({ type: "visible", principals, isOpen }) as const;
+  const cases: readonly (readonly [readonly string[] | null, boolean, boolean])[] = [
+    [["user:ann"], true, true],
+    [["user:bob", "group:staff"], true, true],
+    [["user:bob"], false, false],
+    [["user:an"], false, false],
+    [["user:ann "], false, false],
+    [[], true, false],
+    [null, false, false],
+  ];
+  for (const [principals, whereOpen, whereRequired] of cases) {
+    assert.is(matches(asking(["group:staff", "user:ann"], true), {}, principals), whereOpen);
+    assert.is(matches(asking(["group:staff", "user:ann"], false), {}, principals), whereRequired);
+  }
+  assert.is(matches(asking([], true), {}, ["user:ann"]), false);
+  const both = bothOf({ type: "or", filters: [{ type: "eq", key: "year", value: 1 }, { type: "ne", key: "year", value: 1 }] }, asking([], true)); // biome-ignore format: one filter
+  assert.is(both !== null && matches(both, { year: 1 }, ["user:ann"]), false, "a filter that lets all pass widens nothing");
 });
 
 filter("Strings are ordered as their UTF-8 bytes are", () => {

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Filter, matches } from "../../../actors/vector_store/filter.ts";
+import { bothOf, type Filter, matches } from "../../../actors/vector_store/filter.ts";
 import type {
   ChunkRow,
   IndexName,
@@ -12,7 +12,16 @@ import type {
 } from "../../../actors/vector_store/vector_store.ts";
 import { type ErrorCode, KennelError } from "../../../runtime/errors.ts";
 import { ContractRecord, type Deviation } from "../../support/contract_record.ts";
-import { anyAttributes, anyFilter, chunkRow, HOSTILE_STRINGS, PROPERTY_SCHEMA, unitVector } from "./chunk_rows.ts";
+import {
+  anyAttributes,
+  anyFilter,
+  anyPrincipals,
+  anyVisible,
+  chunkRow,
+  HOSTILE_STRINGS,
+  PROPERTY_SCHEMA,
+  unitVector,
+} from "./chunk_rows.ts";
 
 export type Store = VectorStore & LexicalIndex;
 
@@ -232,6 +241,34 @@ export function vectorStoreContract(name: string, options: ContractOptions): voi
     );
   });
 
+  check("Rows are found by whom they are for, in both branches, on indexed and fresh rows, and say so when they are read", async () => {
+    const samples = fc.record({
+      principals: fc.array(anyPrincipals, { minLength: 1, maxLength: 12 }),
+      asked: fc.array(fc.tuple(anyVisible, fc.option(anyFilter)), { minLength: 4, maxLength: 8 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(samples, fc.boolean(), async ({ principals, asked }, isIndexed) => {
+        const rows = principals.map((own, place) => chunkRow(`d${place}`, 0, { principals: own, attributes: { year: place } }));
+        const index = await indexWith(rows, { attributes: PROPERTY_SCHEMA });
+        if (isIndexed) await store.optimize(index, never);
+        for (const [visible, own] of asked) {
+          const filter = bothOf(own, visible) ?? visible;
+          const expected = rows.filter((row) => matches(filter, row.attributes, row.principals)).map(({ id }) => id).sort(); // biome-ignore format: one thought
+          assert.equal(await both(index, { filter }), [expected, expected], JSON.stringify(filter));
+        }
+        const read = await store.fetchChunks(
+          index,
+          rows.map(({ id }) => id),
+          never,
+        );
+        for (const { id, principals: found } of read) assert.equal(found, rows.find((row) => row.id === id)?.principals, id);
+        assert.is(read.length, rows.length);
+        await store.dropIndex(index, never);
+      }),
+      { numRuns: options.propertyRuns },
+    );
+  });
+
   check("A filter never widens a result, nor does a second one", async () => {
     const rows = Array.from({ length: 12 }, (_, place) =>
       chunkRow(`d${place}`, 0, { attributes: { year: place % 5, lang: place % 2 === 0 ? "en" : "de" } }),
@@ -319,10 +356,11 @@ export function vectorStoreContract(name: string, options: ContractOptions): voi
       url: "https://example.org/?a=1",
       text: "Text\n'quoted'",
       attributes: { lang: "en" },
+      principals: ["group:staff", "user:ann"],
       updatedAtMs: 12345.5,
     });
     const index = await indexWith([row, chunkRow("b", 0)], { attributes: { lang: "string" } });
-    const { indexText: _, vector: __, principals: ___, ...stored } = row;
+    const { indexText: _, vector: __, ...stored } = row;
     assert.equal(await store.fetchChunks(index, [row.id, "unknown#0", "b#1"], never), [stored]);
     assert.equal(await store.fetchChunks(index, [], never), []);
   });

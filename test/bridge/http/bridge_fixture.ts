@@ -7,6 +7,7 @@ import type {
   BuildSettings,
   CollectionRecord,
   CollectionSettings,
+  DocumentPage,
   DocumentRecord,
   JobRecord,
 } from "../../../actors/document_store/document_store.ts";
@@ -19,7 +20,7 @@ import { SEARCH_ACROSS } from "../../../actors/retriever/across/across.ts";
 import { type AcrossParts, searchAcross } from "../../../actors/retriever/across/search_across.ts";
 import { type EncodedAnswer, type Hit, SEARCH, type SearchRequest } from "../../../actors/retriever/search.ts";
 import { Adopter } from "../../../actors/vector_store/adopter.ts";
-import { type Filter, matches } from "../../../actors/vector_store/filter.ts";
+import { type Filter, isVisible, matches } from "../../../actors/vector_store/filter.ts";
 import type {
   CollectionCatalog,
   CollectionReindex,
@@ -145,8 +146,11 @@ class MemoryNode
     return document === undefined ? null : recordOf(document);
   }
 
-  async listDocuments(collection: string, page: PageRequest) {
-    const documents = [...(this.stored.get(collection)?.values() ?? [])];
+  async listDocuments(collection: string, page: DocumentPage) {
+    const { visible } = page;
+    const documents = [...(this.stored.get(collection)?.values() ?? [])].filter(
+      ({ principals }) => visible === undefined || isVisible(visible, principals),
+    );
     const { items, next } = pageOf(documents, ({ id }) => id, page);
     return { items: items.map((document) => withoutText(recordOf(document))), next };
   }
@@ -225,7 +229,9 @@ class MemoryNode
   }
 
   async deleteMatching(collection: string, filter: Filter): Promise<number> {
-    const documents = [...(this.stored.get(collection)?.values() ?? [])].filter(({ attributes }) => matches(filter, attributes));
+    const documents = [...(this.stored.get(collection)?.values() ?? [])].filter(({ attributes, principals }) =>
+      matches(filter, attributes, principals),
+    );
     return this.deleteDocuments(
       collection,
       documents.map(({ id }) => id),
@@ -260,7 +266,7 @@ class MemoryNode
   #hits(request: SearchRequest): readonly Hit[] {
     const collection = this.aliasRecords.get(request.collection)?.collection ?? request.collection;
     const found = [...(this.stored.get(collection)?.values() ?? [])].filter(
-      ({ attributes }) => request.filter === null || matches(request.filter, attributes),
+      ({ attributes, principals }) => request.filter === null || matches(request.filter, attributes, principals),
     );
     return found.slice(0, request.topK).map(({ id, title, url }) => ({
       id: `${id}#0`,

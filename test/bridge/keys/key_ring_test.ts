@@ -55,7 +55,15 @@ test("A key that is made while the node runs is taken after the next look, and o
   refusal(ring, `Bearer ${key}`);
   await clock.advance(CHECK_MS); // the look that the ring makes by itself
   await ring.check();
-  assert.equal(ring.verify(`Bearer ${key}`), { keyId: id, scope: "write", collections: "docs-*", limits: null });
+  assert.equal(ring.verify(`Bearer ${key}`), {
+    keyId: id,
+    scope: "write",
+    collections: "docs-*",
+    limits: null,
+    tenant: null,
+    principals: [],
+    mayDelegate: false,
+  });
   assert.equal(ring.verify(`bearer   ${key} `).keyId, id);
 
   const next = await rig.add("write", "docs-*");

@@ -249,8 +249,8 @@ class ImageWriter {
   #columnSpecs(): readonly { readonly spec: ColumnSpec; readonly dictionary: Dictionary | null }[] {
     const types = new Map<string, AttributeType>();
     for (const { key, type } of this.#reader?.image.header.columns ?? []) types.set(key, type);
-    for (const { attributes } of this.#order.fresh) {
-      for (const [key, value] of Object.entries(attributes)) {
+    for (const { cells } of this.#order.fresh) {
+      for (const [key, value] of Object.entries(cells)) {
         if (!types.has(key)) types.set(key, typeof value as AttributeType);
       }
     }
@@ -261,8 +261,8 @@ class ImageWriter {
     const old = this.#reader?.columns.get(key);
     const codes = new Map<string, number>();
     if (old?.type === "string") for (const value of old.dictionary) codes.set(value, codes.size + 1);
-    for (const { attributes } of this.#order.fresh) {
-      const value = attributes[key];
+    for (const { cells } of this.#order.fresh) {
+      const value = cells[key];
       if (typeof value === "string" && !codes.has(value)) codes.set(value, codes.size + 1);
     }
     return { codes, bytes: encoder.encode(JSON.stringify([...codes.keys()])) };
@@ -276,8 +276,8 @@ class ImageWriter {
     this.#eachBaseRow((from, row) => {
       if (oldCells !== null) cells[row] = oldCells[from] as number;
     });
-    this.#eachFreshRow(({ attributes }, row) => {
-      const value = Object.hasOwn(attributes, key) ? attributes[key] : undefined;
+    this.#eachFreshRow(({ cells: own }, row) => {
+      const value = Object.hasOwn(own, key) ? own[key] : undefined;
       if (typeof value === type) cells[row] = cellOf(value as AttributeValue, codes);
     });
   }

@@ -1,5 +1,13 @@
 import { neverReached } from "../../../../runtime/errors.ts";
-import { type AttributeType, type AttributeValue, type ComparisonFilter, type Filter, matches } from "../../../vector_store/filter.ts";
+import {
+  type Attributes,
+  type AttributeType,
+  type AttributeValue,
+  type ComparisonFilter,
+  type Filter,
+  matches,
+  type VisibleFilter,
+} from "../../../vector_store/filter.ts";
 
 /** One attribute of every base row, in a form that a filter can run over. */
 export type Column =
@@ -17,6 +25,10 @@ export type Columns = Pick<ReadonlyMap<string, Column>, "get">;
  * it means what every store means.
  */
 export function evaluateFilter(filter: Filter, columns: Columns, mask: Uint8Array): void {
+  if (filter.type === "visible") {
+    evaluateVisible(filter, columns, mask);
+    return;
+  }
   if (!("filters" in filter)) {
     evaluateComparison(filter, columns, mask);
     return;
@@ -33,6 +45,31 @@ export function evaluateFilter(filter: Filter, columns: Columns, mask: Uint8Arra
     if (filter.type === "and") for (let row = 0; row < mask.length; row++) mask[row] = (mask[row] as number) & (other[row] as number);
     else for (let row = 0; row < mask.length; row++) mask[row] = (mask[row] as number) | (other[row] as number);
   }
+}
+
+/** No attribute has this key (`ATTRIBUTE_KEY`): the column of rows' principals, which those that have none lack. */
+export const PRINCIPALS_COLUMN = "$principals";
+
+/** What a row has in its columns. Principals are one string, in which each stands alone in its line: no JSON of a string has a line's end. */
+export function cellsOf(attributes: Attributes, principals: readonly string[]): Attributes {
+  return principals.length === 0 ? attributes : { ...attributes, [PRINCIPALS_COLUMN]: principals.map(lineOf).join("") };
+}
+
+function lineOf(principal: string): string {
+  return `\n${JSON.stringify(principal.toWellFormed())}\n`;
+}
+
+/** Once per distinct list of principals. */
+function evaluateVisible({ principals, isOpen }: VisibleFilter, columns: Columns, mask: Uint8Array): void {
+  const column = columns.get(PRINCIPALS_COLUMN);
+  const open = isOpen ? 1 : 0;
+  if (column?.type !== "string") {
+    mask.fill(column === undefined ? open : 0); // without the column no row has principals
+    return;
+  }
+  const lines = principals.map(lineOf);
+  const byCode = Uint8Array.of(open, ...column.dictionary.map((list) => (lines.some((line) => list.includes(line)) ? 1 : 0)));
+  for (let row = 0; row < mask.length; row++) mask[row] = byCode[column.codes[row] as number] as number;
 }
 
 function evaluateComparison(filter: ComparisonFilter, columns: Columns, mask: Uint8Array): void {

@@ -165,7 +165,7 @@ export class Delta {
 
   #passes(row: number, { filter, notBeforeMs }: RowCondition): boolean {
     if (!this.isAlive(row)) return false;
-    const { attributes, updatedAtMs } = this.rows[row] as PreparedRow;
-    return (notBeforeMs === null || updatedAtMs >= notBeforeMs) && (filter === null || matches(filter, attributes));
+    const { cells, principals, updatedAtMs } = this.rows[row] as PreparedRow;
+    return (notBeforeMs === null || updatedAtMs >= notBeforeMs) && (filter === null || matches(filter, cells, principals));
   }
 }

@@ -3,6 +3,7 @@ import type { Attributes } from "../../../vector_store/filter.ts";
 import type { ChunkRow } from "../../../vector_store/vector_store.ts";
 import { type ParentText, type ReadyPassage, readyPassage } from "../passage.ts";
 import type { Analyzer } from "./analyzer.ts";
+import { cellsOf } from "./columns.ts";
 import type { ParentWriter } from "./parent_texts.ts";
 import { quantizeVector, strideOf } from "./quantization.ts";
 
@@ -21,7 +22,9 @@ export interface PreparedRow {
   readonly counts: readonly number[];
   /** Terms with repeats. */
   readonly length: number;
-  readonly attributes: Attributes;
+  /** With its principals, see columns.ts. */
+  readonly cells: Attributes;
+  readonly principals: readonly string[];
   readonly updatedAtMs: number;
 }
 
@@ -46,7 +49,8 @@ export function prepareRow(row: ChunkRow, analyzer: Analyzer, dimensions: number
     terms: [...counts.keys()],
     counts: [...counts.values()],
     length,
-    attributes: row.attributes,
+    cells: cellsOf(row.attributes, row.principals),
+    principals: row.principals,
     updatedAtMs: row.updatedAtMs,
   };
 }

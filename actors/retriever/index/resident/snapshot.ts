@@ -10,7 +10,7 @@ import { aligned, allocateMemory, bytesOf } from "./memory.ts";
  */
 const MAGIC = "KNLR";
 /** Grows with every change of the layout or of what the numbers in it mean, analysis included. */
-const FORMAT_VERSION = 3;
+const FORMAT_VERSION = 4;
 const PREAMBLE_BYTES = 32;
 
 /** What the collection is now; a snapshot of anything else is of no use. */

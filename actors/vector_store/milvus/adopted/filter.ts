@@ -63,9 +63,17 @@ export function adoptedFilter(filter: Filter, adoption: Adoption): string {
     case "and":
     case "or":
       return `(${filter.filters.map((part) => adoptedFilter(part, adoption)).join(` ${filter.type} `)})`;
+    case "visible":
+      return `(${filter.isOpen ? constantsOf(adoption).everything : constantsOf(adoption).nothing})`; // its rows have no principals
     default:
       return comparison(filter, adoption);
   }
+}
+
+/** Conditions that every row meets, and none. */
+function constantsOf({ columns, fields }: Adoption): { readonly everything: string; readonly nothing: string } {
+  const keyType = columns[fields.id]?.type ?? "string";
+  return { everything: everyRow(fields.id, keyType), nothing: noRow(fields.id, keyType) };
 }
 
 const ORDERS = { gt: ">", gte: ">=", lt: "<", lte: "<=" } as const;
@@ -73,9 +81,7 @@ type Order = keyof typeof ORDERS;
 
 function comparison({ type, key, value }: ComparisonFilter, adoption: Adoption): string {
   const column = adoption.columns[key];
-  const id = adoption.columns[adoption.fields.id];
-  const keyType = id?.type ?? "string";
-  const constants = { everything: everyRow(adoption.fields.id, keyType), nothing: noRow(adoption.fields.id, keyType) };
+  const constants = constantsOf(adoption);
   const matchesMissing = type === "ne" || type === "nin";
   if (column === undefined || !Object.hasOwn(adoption.attributes, key))
     return `(${matchesMissing ? constants.everything : constants.nothing})`;

@@ -93,7 +93,7 @@ export async function* scanAdoptedRows(client: MilvusClient, adoption: Adoption,
     seen += page.length;
     yield page.map((row) => {
       const chunk = decodeAdoptedChunk(row, adoption);
-      return { ...chunk, indexText: [chunk.title, chunk.text].filter((part) => part !== "").join("\n"), principals: [], vector: null };
+      return { ...chunk, indexText: [chunk.title, chunk.text].filter((part) => part !== "").join("\n"), vector: null };
     });
   }
   if (seen >= (await countAdoptedRows(client, adoption))) return;

@@ -38,6 +38,7 @@ export function decodeAdoptedChunk(row: Answered, adoption: Adoption): StoredChu
     url: textIn(row, adoption, fields.url),
     text: textIn(row, adoption, fields.text),
     attributes: attributesIn(row, adoption),
+    principals: [],
     updatedAtMs: 0, // nobody has written down when
   };
 }

@@ -44,6 +44,7 @@ const request = fc.record({
 }) as fc.Arbitrary<SearchRequest>;
 const parts: fc.Arbitrary<AnswerKeyParts> = fc.record({
   scope: fc.record({ tenant: text, principals: fc.option(fc.array(text, { maxLength: 2 })) }),
+  acl: fc.constantFrom("required" as const, undefined),
   collection: text,
   createdAtMs: fc.nat(),
   version: fc.nat(),
@@ -59,6 +60,7 @@ const parts: fc.Arbitrary<AnswerKeyParts> = fc.record({
 /** Every part that decides an answer. A new field of either type has to be put here or there before this compiles. */
 const KEY_PARTS = {
   scope: 1,
+  acl: 1,
   collection: 1,
   createdAtMs: 1,
   version: 1,

@@ -10,7 +10,7 @@ import type { ResidentIndex } from "../../../../actors/retriever/index/resident/
 import { phaseTimes } from "../../../../actors/retriever/pipeline/phase_times.ts";
 import { runPipeline } from "../../../../actors/retriever/pipeline/pipeline.ts";
 import { planSearch } from "../../../../actors/retriever/pipeline/plan.ts";
-import type { PipelineParts } from "../../../../actors/retriever/pipeline/search_context.ts";
+import type { PipelineParts, ShownParent } from "../../../../actors/retriever/pipeline/search_context.ts";
 import { DEFAULT_OPTIONS, ENSEMBLE_PARTS, type SearchRequest, STRATEGIES } from "../../../../actors/retriever/search.ts";
 import type { ChunkRow } from "../../../../actors/vector_store/vector_store.ts";
 import { KennelError, kennelError } from "../../../../runtime/errors.ts";
@@ -52,7 +52,7 @@ function partsOf(model: FaultyModel): PipelineParts {
       getParents: async (_collection, _version, ids) =>
         ids.flatMap((id) => {
           const text = parentText(id);
-          return text === null ? [] : [{ id, text }];
+          return text === null ? [] : [{ id, text, principals: [] }];
         }),
     },
     modes: { serviceOf: (role) => ({ service: role, breaker: "closed" }) },
@@ -61,7 +61,7 @@ function partsOf(model: FaultyModel): PipelineParts {
     limits: PATIENT,
     collection: "docs",
     version: 1,
-    parentTexts: new ByteCache(100_000, (text: Uint8Array) => text.length),
+    parentTexts: new ByteCache(100_000, ({ text }: ShownParent) => text.length),
   };
 }
 
@@ -69,7 +69,7 @@ function partsOf(model: FaultyModel): PipelineParts {
 async function outcome(parts: PipelineParts, index: RetrievalIndex, request: SearchRequest, fusion: FusionSettings): Promise<unknown> {
   const plan = planSearch(request, fusion, FULL);
   const nowMs = parts.clock.monotonicMs();
-  const search = { request, plan, mode: FULL.mode, notBeforeMs: null, receivedMs: nowMs, isEmpty: false, isShedding: false };
+  const search = { request, plan, mode: FULL.mode, notBeforeMs: null, receivedMs: nowMs, isEmpty: false, isShedding: false, visible: null };
   try {
     const { answer, isKeepable } = await runPipeline(parts, index, search, nowMs + 10_000, never);
     const { mode, degradations, index_version, explain } = answer.rest;

@@ -6,7 +6,7 @@ import { Deadline } from "../../../../actors/retriever/pipeline/deadline.ts";
 import { explainPlanner, type OptionalPhase, runOptional } from "../../../../actors/retriever/pipeline/optional_phase.ts";
 import { phaseTimes } from "../../../../actors/retriever/pipeline/phase_times.ts";
 import { planSearch } from "../../../../actors/retriever/pipeline/plan.ts";
-import { SearchContext } from "../../../../actors/retriever/pipeline/search_context.ts";
+import { SearchContext, type ShownParent } from "../../../../actors/retriever/pipeline/search_context.ts";
 import type { SearchRequest } from "../../../../actors/retriever/search.ts";
 import { kennelError } from "../../../../runtime/errors.ts";
 import { manualClock } from "../../../support/manual_clock.ts";
@@ -36,7 +36,7 @@ function startQueries() {
     limits: PATIENT,
     collection: "docs",
     version: 1,
-    parentTexts: new ByteCache(100_000, (text: Uint8Array) => text.length),
+    parentTexts: new ByteCache(100_000, ({ text }: ShownParent) => text.length),
   };
   const name = { collection: "docs", version: 1 };
   const index = new StoreIndex({ name, store, lexical: store, dimensions: 4, indexVersion: 1, maxPassageBytes: 0 });
@@ -44,7 +44,7 @@ function startQueries() {
     const request = searchRequest(over);
     const plan = planSearch(request, { type: "weighted", alpha: 0.3 }, FULL);
     const receivedMs = clock.monotonicMs();
-    const search = { request, plan, mode: FULL.mode, notBeforeMs: null, receivedMs, isEmpty: false, isShedding };
+    const search = { request, plan, mode: FULL.mode, notBeforeMs: null, receivedMs, isEmpty: false, isShedding, visible: null };
     return new SearchContext(parts, index, search, new Deadline(clock, receivedMs + timeoutMs), new AbortController().signal);
   };
   const learn = (phase: string, durationMs: number) => {

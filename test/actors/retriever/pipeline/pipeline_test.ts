@@ -8,7 +8,7 @@ import { StoreIndex } from "../../../../actors/retriever/index/store_index.ts";
 import { phaseTimes } from "../../../../actors/retriever/pipeline/phase_times.ts";
 import { type PipelineAnswer, runPipeline } from "../../../../actors/retriever/pipeline/pipeline.ts";
 import { planSearch } from "../../../../actors/retriever/pipeline/plan.ts";
-import type { PipelineParts } from "../../../../actors/retriever/pipeline/search_context.ts";
+import type { PipelineParts, ShownParent } from "../../../../actors/retriever/pipeline/search_context.ts";
 import type { SearchRequest } from "../../../../actors/retriever/search.ts";
 import type { ChunkRow } from "../../../../actors/vector_store/vector_store.ts";
 import { KennelError, kennelError } from "../../../../runtime/errors.ts";
@@ -47,7 +47,7 @@ function startPipeline(rows: readonly ChunkRow[] = ROWS, parents: Readonly<Recor
         parentStore.calls++;
         if (parentStore.fault === "fail") throw kennelError("unavailable");
         if (parentStore.fault === "hang") return new Promise(() => {});
-        return ids.flatMap((id) => (parents[id] === undefined ? [] : [{ id, text: parents[id] }]));
+        return ids.flatMap((id) => (parents[id] === undefined ? [] : [{ id, text: parents[id], principals: [] }]));
       },
     },
     modes: { serviceOf: (role) => ({ service: `the ${role}`, breaker: "closed" }) },
@@ -56,7 +56,7 @@ function startPipeline(rows: readonly ChunkRow[] = ROWS, parents: Readonly<Recor
     limits: PATIENT,
     collection: "docs",
     version: 1,
-    parentTexts: new ByteCache(100_000, (text: Uint8Array) => text.length),
+    parentTexts: new ByteCache(100_000, ({ text }: ShownParent) => text.length),
   };
   const index = new StoreIndex({
     name: { collection: "docs", version: 1 },
@@ -79,6 +79,7 @@ function startPipeline(rows: readonly ChunkRow[] = ROWS, parents: Readonly<Recor
       receivedMs: nowMs,
       isEmpty: options.isEmpty ?? false,
       isShedding: false,
+      visible: null,
     };
     return runPipeline(parts, index, search, nowMs + (options.timeoutMs ?? 10_000), options.signal ?? never);
   };

@@ -6,6 +6,7 @@ import { StoreIndex } from "../../../../actors/retriever/index/store_index.ts";
 import { phaseTimes } from "../../../../actors/retriever/pipeline/phase_times.ts";
 import { runPipeline } from "../../../../actors/retriever/pipeline/pipeline.ts";
 import { planSearch } from "../../../../actors/retriever/pipeline/plan.ts";
+import type { ShownParent } from "../../../../actors/retriever/pipeline/search_context.ts";
 import { DEFAULT_OPTIONS, type SearchRequest } from "../../../../actors/retriever/search.ts";
 import { type KennelError, kennelError } from "../../../../runtime/errors.ts";
 import { manualClock } from "../../../support/manual_clock.ts";
@@ -42,14 +43,23 @@ function startPipeline(score: (text: string, signal: AbortSignal) => number | Pr
     limits: PATIENT,
     collection: "docs",
     version: 1,
-    parentTexts: new ByteCache(100_000, (text: Uint8Array) => text.length),
+    parentTexts: new ByteCache(100_000, ({ text }: ShownParent) => text.length),
   };
   const index = new StoreIndex({ name, store, lexical: store, dimensions: 4, indexVersion: 7, maxPassageBytes: 100_000 });
   const run = (over: Partial<SearchRequest> = {}, mode = FULL) => {
     const request = searchRequest({ rerank: true, ...over });
     const plan = planSearch(request, { type: "weighted", alpha: 0.3 }, mode);
     const nowMs = clock.monotonicMs();
-    const search = { request, plan, mode: mode.mode, notBeforeMs: null, receivedMs: nowMs, isEmpty: false, isShedding: false };
+    const search = {
+      request,
+      plan,
+      mode: mode.mode,
+      notBeforeMs: null,
+      receivedMs: nowMs,
+      isEmpty: false,
+      isShedding: false,
+      visible: null,
+    };
     return runPipeline(parts, index, search, nowMs + 1_000, never);
   };
   return { clock, parts, asked, run };

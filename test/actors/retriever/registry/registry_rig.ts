@@ -121,7 +121,7 @@ export function startRegistry(
           parentStore.calls++;
           if (parentStore.fault === "fail") throw kennelError("unavailable");
           if (parentStore.fault === "hang") return new Promise(() => {});
-          return ids.flatMap((id) => (parentStore.texts[id] === undefined ? [] : [{ id, text: parentStore.texts[id] }]));
+          return ids.flatMap((id) => (parentStore.texts[id] === undefined ? [] : [{ id, text: parentStore.texts[id], principals: [] }]));
         },
         noteUse: async () => {},
         recentlyUsed: async () => recent,

@@ -8,7 +8,7 @@ import { StoreIndex } from "../../../../actors/retriever/index/store_index.ts";
 import { phaseTimes } from "../../../../actors/retriever/pipeline/phase_times.ts";
 import { runPipeline } from "../../../../actors/retriever/pipeline/pipeline.ts";
 import { planSearch } from "../../../../actors/retriever/pipeline/plan.ts";
-import type { PipelineParts } from "../../../../actors/retriever/pipeline/search_context.ts";
+import type { PipelineParts, ShownParent } from "../../../../actors/retriever/pipeline/search_context.ts";
 import type { Degradation } from "../../../../actors/retriever/search.ts";
 import { DEFAULT_OPTIONS, type EncodedAnswer, type SearchRequest } from "../../../../actors/retriever/search.ts";
 import { kennelError } from "../../../../runtime/errors.ts";
@@ -49,7 +49,7 @@ function startRig(languageModel: LanguageModel | null, where: "store" | "memory"
     limits: PATIENT,
     collection: "docs",
     version: 1,
-    parentTexts: new ByteCache(100_000, (text: Uint8Array) => text.length),
+    parentTexts: new ByteCache(100_000, ({ text }: ShownParent) => text.length),
   };
   const name = { collection: "docs", version: 1 };
   const index: RetrievalIndex =
@@ -65,7 +65,16 @@ function startRig(languageModel: LanguageModel | null, where: "store" | "memory"
       const request = searchRequest({ ...MULTI, ...over });
       const plan = planSearch(request, { type: "weighted", alpha: 0.3 }, mode);
       const nowMs = clock.monotonicMs();
-      const search = { request, plan, mode: mode.mode, notBeforeMs: null, receivedMs: nowMs, isEmpty: false, isShedding: false };
+      const search = {
+        request,
+        plan,
+        mode: mode.mode,
+        notBeforeMs: null,
+        receivedMs: nowMs,
+        isEmpty: false,
+        isShedding: false,
+        visible: null,
+      };
       return runPipeline(parts, index, search, nowMs + 1_000, signal);
     },
   };

@@ -7,9 +7,17 @@ import * as assert from "uvu/assert";
 import { UploadFolder } from "../../../../actors/ingest/upload_folder.ts";
 import { guardedUploads } from "../../../../bridge/http/access/guarded_parts.ts";
 import type { FileUploads } from "../../../../bridge/http/collaborators.ts";
+import type { Grant } from "../../../../bridge/keys/grant.ts";
 import { seededRandom } from "../../../../runtime/random.ts";
 import { manualClock } from "../../../support/manual_clock.ts";
 
+const grant = (scope: Grant["scope"], collections: string, more: Partial<Grant> = {}): Grant => ({
+  scope,
+  collections,
+  tenant: null,
+  principals: null,
+  ...more,
+});
 const FILE = { fileName: "a.txt", mediaType: "text/plain", purpose: "assistants" };
 
 test("A file that waits is for keys with the collections of the key that brought it and for those with all, also after a restart", async () => {
@@ -22,12 +30,12 @@ test("A file that waits is for keys with the collections of the key that brought
     };
     const ids = (uploads: FileUploads) => uploads.list().map(({ id }) => id);
     const before = await open();
-    const { id } = await guardedUploads(before, { scope: "write", collections: "docs-*" }).put(FILE, new Uint8Array([1]));
+    const { id } = await guardedUploads(before, grant("write", "docs-*")).put(FILE, new Uint8Array([1]));
     const keyless = await before.put(FILE, new Uint8Array([2]));
     for (const uploads of [before, await open()]) {
-      const own = guardedUploads(uploads, { scope: "read", collections: "docs-*" });
-      const foreign = guardedUploads(uploads, { scope: "admin", collections: "docs-1" });
-      const all = guardedUploads(uploads, { scope: "read", collections: "*" });
+      const own = guardedUploads(uploads, grant("read", "docs-*"));
+      const foreign = guardedUploads(uploads, grant("admin", "docs-1"));
+      const all = guardedUploads(uploads, grant("read", "*"));
       assert.equal(ids(own), [id]);
       assert.equal(ids(all).sort(), [id, keyless.id].sort());
       assert.equal(ids(foreign), []);

@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Attributes, type AttributeValue, COMPARISONS, type Filter, matches } from "../../../../../actors/vector_store/filter.ts";
+import {
+  type Attributes,
+  type AttributeValue,
+  bothOf,
+  COMPARISONS,
+  type Filter,
+  matches,
+} from "../../../../../actors/vector_store/filter.ts";
+import { anyPrincipals, anyVisible } from "../../../vector_store/chunk_rows.ts";
 import { ALL, idsOf, indexOf, mergeNow, rowOf } from "./index_rig.ts";
 
 const test = suite("filter columns");
@@ -44,6 +52,37 @@ test("A search with a filter brings up exactly the rows whose attributes match, 
         for (const step of ["before", "after"]) {
           assert.equal(idsOf(index, index.searchText("radio", { ...ALL, filter })).sort(), expected.sort(), `words, ${step} the merge`);
           const byVector = index.searchVector(Float32Array.of(1, 1, 0, 0), { ...ALL, filter });
+          assert.equal(idsOf(index, byVector).sort(), expected, `vector, ${step} the merge`);
+          mergeNow(index);
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test("A search for principals brings up exactly the rows that are for them, before and after a merge", () => {
+  fc.assert(
+    fc.property(
+      fc.array(anyPrincipals, { minLength: 1, maxLength: 40 }),
+      fc.array(anyPrincipals, { maxLength: 5 }),
+      anyVisible,
+      fc.option(filter),
+      (base, later, visible, own) => {
+        const asked = bothOf(own, visible) ?? visible;
+        const rows = [...base, ...later].map((principals, at) =>
+          rowOf({ id: `d${at}#0`, text: "radio", principals, attributes: { year: at % 4 } }),
+        );
+        const index = indexOf(rows.slice(0, base.length));
+        for (const row of rows.slice(base.length)) index.replaceDocuments([row.documentId], [row], 2);
+        const expected = rows.filter((row) => matches(asked, row.attributes, row.principals)).map((row) => row.id);
+        for (const step of ["before", "after"]) {
+          assert.equal(
+            idsOf(index, index.searchText("radio", { ...ALL, filter: asked })).sort(),
+            expected.sort(),
+            `words, ${step} the merge`,
+          );
+          const byVector = index.searchVector(Float32Array.of(1, 1, 0, 0), { ...ALL, filter: asked });
           assert.equal(idsOf(index, byVector).sort(), expected, `vector, ${step} the merge`);
           mergeNow(index);
         }

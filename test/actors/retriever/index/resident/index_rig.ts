@@ -28,12 +28,13 @@ export interface RowFields {
   readonly id: string;
   readonly text: string;
   readonly vector?: readonly number[] | null;
+  readonly principals?: readonly string[];
   readonly attributes?: Attributes;
   readonly updatedAtMs?: number;
 }
 
 /** A row of the document that its id names: `a#0` is the first chunk of `a`. */
-export function rowOf({ id, text, vector = [1, 0, 0, 0], attributes = {}, updatedAtMs = 1_000 }: RowFields): ChunkRow {
+export function rowOf({ id, text, vector = [1, 0, 0, 0], attributes = {}, principals = [], updatedAtMs = 1_000 }: RowFields): ChunkRow {
   const documentId = id.slice(0, id.lastIndexOf("#"));
   return {
     id,
@@ -45,7 +46,7 @@ export function rowOf({ id, text, vector = [1, 0, 0, 0], attributes = {}, update
     text,
     indexText: text,
     attributes,
-    principals: [],
+    principals,
     vector: vector === null ? null : Float32Array.from(vector),
     updatedAtMs,
   };
