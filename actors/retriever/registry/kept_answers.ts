@@ -14,7 +14,7 @@ const NOT_WORKED_OUT: Degradation = { stage: "retrieve", reason: "unavailable", 
 /** Answers that were given before, and any answer as one asker gets it. */
 export class KeptAnswers {
   readonly #clock: Clock;
-  readonly #actives: Pick<Actives, "find">;
+  readonly #actives: Pick<Actives, "find" | "targetVersion">;
   readonly #freshness: Freshness;
   readonly #answers: AnswerCache;
   readonly #shared: RegistryParts["sharedAnswers"];
@@ -23,7 +23,7 @@ export class KeptAnswers {
   constructor(
     clock: Clock,
     options: AnswerCacheOptions,
-    actives: Pick<Actives, "find">,
+    actives: Pick<Actives, "find" | "targetVersion">,
     freshness: Freshness,
     shared: RegistryParts["sharedAnswers"],
     flags: Flags,
@@ -109,8 +109,11 @@ export class KeptAnswers {
 
   #known(query: Query, key: string, { mode, degradations }: Pick<ModeView, "mode" | "degradations">): EncodedAnswer | null {
     const { useCache, minVersion } = query.request;
+    // Who may see a document may have changed with any version: for principals, what is not of the newest one is not given again.
+    const newest = query.visible === null ? 0 : this.#actives.targetVersion(query.resolved);
+    const oldest = Math.max(minVersion ?? 0, newest);
     const found = useCache && this.#flags.staleAnswers ? this.#answers.findStale(key) : null;
-    if (found === null || (minVersion !== null && found.answer.rest.index_version < minVersion)) return null;
+    if (found === null || found.answer.rest.index_version < oldest) return null;
     const { hits, rest } = found.answer;
     const freshness = { ...rest.freshness, age_ms: found.ageMs };
     return this.answered({ hits, rest: { ...rest, mode, degradations, freshness } }, query, "hit");

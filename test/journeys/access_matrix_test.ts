@@ -1,0 +1,15 @@
+/** Who asks, what, how and in which state of the caches: nobody is told of a document that is not for them. */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { onAccessNode, runMatrix, seed } from "./access_rig.ts";
+
+test("No caller, by no way, in no mode and out of no cache is told of what is not for them, and each of what is", async () => {
+  await onAccessNode(async (rig) => {
+    await seed(rig);
+    const findings = await runMatrix(rig);
+    assert.equal(findings.leaks.slice(0, 20), [], `${findings.leaks.length} leaks`);
+    assert.equal(findings.lacks.slice(0, 20), [], `${findings.lacks.length} answers lack what they should have`);
+  });
+});
+
+test.run();
