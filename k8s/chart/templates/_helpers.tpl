@@ -119,10 +119,23 @@ spec:
           mountPath: /data
         - name: tmp
           mountPath: /tmp
+        {{- if .Values.keys.secretName }}
+        # The folder, not the file: a Secret that changes reaches mounted folders alone.
+        - name: keys
+          mountPath: /keys
+          readOnly: true
+        {{- end }}
   volumes:
     - name: tmp
       emptyDir:
         sizeLimit: 1Gi
+    {{- with .Values.keys.secretName }}
+    - name: keys
+      secret:
+        secretName: {{ . }}
+        # r--r-----
+        defaultMode: 288
+    {{- end }}
     {{- if eq .Values.mode "production" }}
     - name: data
       emptyDir:

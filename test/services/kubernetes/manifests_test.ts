@@ -18,7 +18,7 @@ import {
 } from "../../../tooling/manifests.ts";
 import { type KubernetesServer, startKubernetes } from "../../../tooling/servers/kubernetes.ts";
 import { until } from "../../journeys/caller.ts";
-import { runProcess } from "../../support/command_process.ts";
+import { runKennel, runProcess } from "../../support/command_process.ts";
 import { startKennel } from "../../support/kennel_process.ts";
 import { helmPath, kubernetesDefinitions, kubernetesPrograms, kustomizePath } from "../../support/services.ts";
 
@@ -37,10 +37,13 @@ const render = (values: ChartValues) => renderChart(helmPath(), values, signal()
 const SETS: readonly ChartValues[] = [
   {
     files: ["embedded"],
-    set: ["monitoring.enabled=true", "storage.className=fast", "backup.enabled=true", "backup.keep=3", "secretName=keys"],
+    set: ["monitoring.enabled=true", "storage.className=fast", "backup.enabled=true", "backup.keep=3", "secretName=passwords", "auth=off"],
   },
   { files: ["production"], set: ["autoscaling.by=keda", "monitoring.enabled=true", "monitoring.labels.release=prometheus"] },
-  { files: [], set: ["mode=production", "replicas=1", "networkPolicy.enabled=false", "settings.KENNEL_LOG_LEVEL=warn"] },
+  {
+    files: [],
+    set: ["mode=production", "replicas=1", "networkPolicy.enabled=false", "settings.KENNEL_LOG_LEVEL=warn", "keys.secretName=keys"],
+  },
 ];
 const SWITCHES = { monitoring: "monitoring.enabled=true", backup: "backup.enabled=true", keda: "autoscaling.by=keda" } as const;
 const COMPONENTS = { embedded: ["monitoring", "backup"], production: ["monitoring", "keda"] } as const;
@@ -104,6 +107,9 @@ test("Values that make no sense are refused, with the one at fault", async () =>
     ["settings.PASSWORD=x", "PASSWORD"],
     ["auth=none", "auth"],
     ["mode=production", "set natsUrl"],
+    ["mode=production,natsUrl=nats://nats", "set keys.secretName"],
+    ["keys.secretName=_", "keys"],
+    ["monitoring.keySecretName=", "keySecretName"],
     ["natsUrl=http://nats", "natsUrl"],
     ["backup.schedule=daily", "schedule"],
     ["preStopSeconds=0", "preStopSeconds"],
@@ -152,25 +158,38 @@ interface Probe {
   readonly httpGet: { readonly path: string; readonly port: string };
 }
 
-test("A node with the settings of a pod answers what its probes and Prometheus ask, and is not ready once it is told to stop", async () => {
+interface ScrapedEndpoint {
+  readonly path: string;
+  readonly authorization?: { readonly type: string; readonly credentials: { readonly name: string; readonly key: string } };
+}
+
+test("A node with the settings of a pod answers what its probes ask, and Prometheus where it sends a key; it is not ready once it is told to stop", async ({
+  folder,
+}) => {
   const objects = await render({ files: ["embedded"], set: ["monitoring.enabled=true", "drain.graceMs=3000"] });
   const settings = objects.find((object) => idOf(object) === "ConfigMap kennel")?.data as Readonly<Record<string, string>>;
   const [container] = templateOf(workloadsOf(objects)[0] as KubernetesObject).spec.containers as unknown as [
     Readonly<Record<string, Probe>>,
   ];
-  const monitor = objects.find(({ kind }) => kind === "ServiceMonitor")?.spec as
-    | { readonly endpoints: readonly { path: string }[] }
-    | undefined;
-  const scraped = (monitor?.endpoints ?? []).map(({ path }) => path);
-  assert.equal(scraped, ["/metrics"]);
+  const monitor = objects.find(({ kind }) => kind === "ServiceMonitor")?.spec as { readonly endpoints: readonly ScrapedEndpoint[] };
+  const authorization = { type: "Bearer", credentials: { name: "kennel-metrics-key", key: "key" } };
+  assert.equal(
+    monitor.endpoints.map(({ path, authorization }) => ({ path, authorization })),
+    [{ path: "/metrics", authorization }],
+  );
   // This machine's own folder and a free port of its own; all else is the pod's.
   const { KENNEL_DATA_DIR: _, ...own } = settings;
-  const kennel = await startKennel({ ...own, KENNEL_HTTP_HOST: "127.0.0.1", KENNEL_NODE_NAME: "kennel-0" });
-  const statusOf = async (path: string) => (await fetch(kennel.url + path, { headers: { connection: "close" } })).status;
+  const env = { ...own, KENNEL_HTTP_HOST: "127.0.0.1", KENNEL_NODE_NAME: "kennel-0", KENNEL_KEYS_FILE: join(folder, "keys.json") };
+  const key = (await runKennel(["keys", "create", "--name", "prometheus", "--scope", "read", "--collections", "*"], env)).out.trim();
+  const kennel = await startKennel(env);
+  const statusOf = async (path: string, more: Readonly<Record<string, string>> = {}) =>
+    (await fetch(kennel.url + path, { headers: { connection: "close", ...more } })).status;
   const pathOf = (name: string) => container[name]?.httpGet.path ?? "";
   try {
-    for (const path of [pathOf("startupProbe"), pathOf("livenessProbe"), pathOf("readinessProbe"), ...scraped])
+    for (const path of [pathOf("startupProbe"), pathOf("livenessProbe"), pathOf("readinessProbe")])
       assert.is(await statusOf(path), 200, path);
+    assert.is(await statusOf("/metrics"), 401);
+    assert.is(await statusOf("/metrics", { authorization: `${authorization.type} ${key}` }), 200);
     kennel.signal("SIGTERM");
     await until("it is not ready", async () => (await statusOf(pathOf("readinessProbe"))) === 503);
     assert.is(await statusOf(pathOf("livenessProbe")), 200, "a node that drains is alive");
@@ -178,6 +197,15 @@ test("A node with the settings of a pod answers what its probes and Prometheus a
   } finally {
     await kennel.stop();
   }
+});
+
+test("A ServiceMonitor sends no key where none is asked for", async () => {
+  const objects = await render({ files: ["embedded"], set: ["monitoring.enabled=true", "auth=off"] });
+  const monitor = objects.find(({ kind }) => kind === "ServiceMonitor")?.spec as { readonly endpoints: readonly ScrapedEndpoint[] };
+  assert.equal(
+    monitor.endpoints.map((endpoint) => endpoint.authorization),
+    [undefined],
+  );
 });
 
 test("The rules that Prometheus' operator is given are those that promtool has tested", async () => {
@@ -191,12 +219,14 @@ test("A real API server starts, and knows the definitions of KEDA and of Prometh
   const folder = kubernetesDefinitions();
   for (const file of readdirSync(folder)) {
     for (const definition of parseObjects(readFileSync(join(folder, file), "utf8"))) {
-      const { status, message } = await server.apply(definition, NAMESPACE);
+      const { status, message } = await server.client.apply(definition, NAMESPACE);
       assert.ok(status < 300, `${file}: ${message}`);
     }
   }
   const isServed = async (path: string, kind: string) =>
-    ((await server.get(path)) as { resources?: { kind: string }[] }).resources?.some((resource) => resource.kind === kind) ?? false;
+    (JSON.parse((await server.client.call("GET", path)).body) as { resources?: { kind: string }[] }).resources?.some(
+      (resource) => resource.kind === kind,
+    ) ?? false;
   await until("their kinds are served", async () => {
     const kinds = ["PrometheusRule", "ServiceMonitor"].map((kind) => isServed("/apis/monitoring.coreos.com/v1", kind));
     return (await Promise.all([isServed("/apis/keda.sh/v1alpha1", "ScaledObject"), ...kinds])).every((is) => is);
@@ -230,7 +260,7 @@ test("It takes every object of every overlay and of the chart at three sets of v
     const name = `${NAMESPACE}-${place}`; // what was applied first may not be changed at will
     const others = objects.filter(({ kind }) => kind !== "Namespace");
     for (const object of [{ ...restricted, metadata: { ...restricted.metadata, name } }, ...others.map(without)]) {
-      const { status, message, warnings } = await server.apply(object, name);
+      const { status, message, warnings } = await server.client.apply(object, name);
       assert.ok(status < 300, `${idOf(object)}: ${message}`);
       assert.equal(warnings, [], idOf(object));
       seen.add(object.kind);
@@ -246,15 +276,15 @@ test("Their pods are taken where every pod must be restricted; one that is not, 
   for (const mode of ["embedded", "production"] as const) {
     for (const workload of workloadsOf(await kustomize(state.folder, mode, []))) {
       const pod = podOf(workload);
-      const { status, message, warnings } = await server.apply(pod, `${NAMESPACE}-0`, true);
+      const { status, message, warnings } = await server.client.apply(pod, `${NAMESPACE}-0`, true);
       assert.ok(status < 300, message);
       assert.equal(warnings, []);
       const spec = pod.spec as { readonly containers: readonly [object] };
       const loose = { ...pod, spec: { ...spec, containers: [{ ...spec.containers[0], securityContext: {} }] } };
-      const refused = await server.apply(loose, `${NAMESPACE}-0`, true);
+      const refused = await server.client.apply(loose, `${NAMESPACE}-0`, true);
       assert.is(refused.status, 403);
       assert.match(refused.message, 'violates PodSecurity "restricted');
-      const wrong = await server.apply({ ...pod, spec: { ...spec, restartPolice: "Never" } }, `${NAMESPACE}-0`, true);
+      const wrong = await server.client.apply({ ...pod, spec: { ...spec, restartPolice: "Never" } }, `${NAMESPACE}-0`, true);
       assert.ok(wrong.status >= 400);
       assert.match(wrong.message, "restartPolice");
     }
