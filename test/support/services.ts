@@ -60,6 +60,11 @@ export function kubernetesPrograms(): { readonly apiServer: string; readonly etc
   return { apiServer: provided("TEST_KUBE_APISERVER"), etcd: provided("TEST_ETCD") };
 }
 
+/** Paths of Kubernetes' controllers and of its scheduler. */
+export function controllerPrograms(): { readonly controllerManager: string; readonly scheduler: string } {
+  return { controllerManager: provided("TEST_KUBE_CONTROLLER_MANAGER"), scheduler: provided("TEST_KUBE_SCHEDULER") };
+}
+
 /** Folder of the custom resource definitions that the manifests use. */
 export function kubernetesDefinitions(): string {
   return provided("TEST_KUBERNETES_DEFINITIONS");

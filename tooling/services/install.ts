@@ -22,14 +22,14 @@ export async function succeed(command: string, args: readonly string[], signal: 
 }
 
 /**
- * A file that is made once, under its name only when it is whole: an interrupted build leaves nothing that a later one takes
+ * A file or folder that is made once, under its name only when it is whole: an interrupted build leaves nothing that a later one takes
  * for its result.
  * @param make writes it to the path that it is given
  */
 export async function makeOnce(path: string, make: (draft: string) => Promise<void>): Promise<string> {
   if (existsSync(path)) return path;
   const draft = `${path}.part`;
-  rmSync(draft, { force: true });
+  rmSync(draft, { recursive: true, force: true });
   await make(draft);
   renameSync(draft, path);
   return path;
