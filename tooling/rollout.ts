@@ -1,0 +1,252 @@
+// npm run rollout: Kennel as the chart's production overlay runs it, under load, while Kubernetes' real controllers update it, drain and lose machines, scale
+// it by its own metric, upgrade it and give up a broken release. Writes bench/KUBERNETES.md with plots. Exit code 1 where a query failed, or a connection
+// broke that nothing had killed.
+//
+//   npm run rollout                        upgrades from the tree of the newest tag
+//   npm run rollout -- --from 9b47812      from that of a commit
+import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { linePlot } from "../bench/harness/plot.ts";
+import { quantile } from "../bench/harness/statistics.ts";
+import { unlessAborted } from "../runtime/cancellation.ts";
+import { imageOf, KennelDeployment } from "../test/services/kubernetes/kennel_deployment.ts";
+import * as scenarios from "../test/services/kubernetes/scenarios.ts";
+import { type LoadOptions, ServiceLoad } from "../test/services/kubernetes/service_load.ts";
+import { Timeline, type Totals } from "../test/services/kubernetes/timeline.ts";
+import { startRerankServer } from "../test/support/rerank_server.ts";
+import { ROOT, runCommand, untilInterrupted } from "./command.ts";
+import { FERRETDB } from "./services/ferretdb.ts";
+import { provideServices } from "./services/index.ts";
+import { CACHE } from "./services/install.ts";
+import { KUBERNETES_SERVER, KUBERNETES_TOOLS } from "./services/kubernetes.ts";
+import { MILVUS_LITE } from "./services/milvus_lite.ts";
+import { NATS } from "./services/nats.ts";
+
+const CLIENTS = 8;
+const PAUSE_MS = 100;
+/** What the autoscaler is to answer: many questions at once whose answers wait for a reranker. */
+const MANY_CLIENTS = 80;
+const RERANK_MS = 400;
+const SECOND_MS = 1_000;
+const QUIET_MS = 5_000;
+const GIT_LIMIT_MS = 60_000;
+
+interface Act {
+  readonly what: string;
+  /** Whether processes are killed in it, whose connections break. */
+  readonly kills: boolean;
+  run(): Promise<void>;
+}
+
+interface Outcome extends Totals {
+  readonly what: string;
+  readonly kills: boolean;
+  readonly tookS: number;
+  readonly p99Ms: number;
+}
+
+const wait = (durationMs: number) => new Promise((resolve) => setTimeout(resolve, durationMs));
+
+function fromOption(args: readonly string[]): string | null {
+  const at = args.indexOf("--from");
+  return at < 0 ? null : (args[at + 1] ?? "");
+}
+
+/** A commit's tree in the cache, with this checkout's packages. */
+async function treeOf(commit: string, signal: AbortSignal): Promise<string> {
+  const git = async (args: readonly string[]) => {
+    const { code, output } = await runCommand("git", args, { cwd: ROOT, timeoutMs: GIT_LIMIT_MS, signal });
+    if (code !== 0) throw new Error(`git ${args.join(" ")} failed:\n${output}`);
+    return output.trim();
+  };
+  const hash = (await git(["rev-parse", "--verify", `${commit}^{commit}`])).slice(0, 12);
+  const folder = join(CACHE, `tree-${hash}`);
+  if (existsSync(folder)) return folder;
+  const draft = `${folder}.part`;
+  rmSync(draft, { recursive: true, force: true });
+  mkdirSync(draft, { recursive: true });
+  const archive = join(draft, "tree.tar");
+  await git(["archive", "--format=tar", `--output=${archive}`, hash]);
+  const unpacked = await runCommand("tar", ["-xf", archive, "-C", draft], { timeoutMs: GIT_LIMIT_MS, signal });
+  if (unpacked.code !== 0) throw new Error(unpacked.output);
+  rmSync(archive);
+  symlinkSync(join(ROOT, "node_modules"), join(draft, "node_modules"));
+  renameSync(draft, folder);
+  return folder;
+}
+
+async function newestTag(signal: AbortSignal): Promise<string> {
+  const { code, output } = await runCommand("git", ["describe", "--tags", "--abbrev=0"], { cwd: ROOT, timeoutMs: GIT_LIMIT_MS, signal });
+  if (code !== 0) throw new Error("There is no tag to upgrade from; name a commit: npm run rollout -- --from COMMIT");
+  return output.trim();
+}
+
+/** Right answers, late. */
+async function startSlowReranker() {
+  const server = await startRerankServer();
+  server.behave((_request, response) => {
+    const { documents = [] } = server.requests.at(-1) ?? {};
+    const results = documents.map((_, index) => ({ index, relevance_score: 1 / (index + 1) }));
+    setTimeout(() => {
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(JSON.stringify({ id: "1", results, meta: {} }));
+    }, RERANK_MS);
+  });
+  return server;
+}
+
+function actsOf(cluster: KennelDeployment, rerankUrl: string, timeline: Timeline): readonly Act[] {
+  const tell = (what: string) => {
+    timeline.tell(what);
+    console.log(what);
+  };
+  const release = (one: scenarios.Release) => () => scenarios.release(cluster, one, rerankUrl);
+  const load: Omit<LoadOptions, "clients" | "isReranked" | "pauseMs"> = {
+    endpoints: cluster.endpoints,
+    key: cluster.key,
+    onQuery: (query) => timeline.ended(query),
+  };
+  const muchMore = async (signal: AbortSignal) => {
+    const more = new ServiceLoad({ ...load, clients: MANY_CLIENTS, isReranked: true, pauseMs: 0 });
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    await more.end();
+  };
+  return [
+    { what: "rolling update", kills: false, run: () => scenarios.rollingUpdate(cluster, release({ logLevel: "warn" }), tell) },
+    { what: "a pod deleted", kills: false, run: () => scenarios.deletePod(cluster, tell) },
+    { what: "a pod's process killed (`kill -9`)", kills: true, run: () => scenarios.killProcess(cluster, tell) },
+    {
+      what: "a machine drained",
+      kills: false,
+      run: async () => {
+        const refusal = await scenarios.drainMachine(cluster, tell);
+        if (refusal !== 429) throw new Error(`The second eviction was answered ${refusal}, not 429`);
+      },
+    },
+    { what: "a machine lost", kills: true, run: () => scenarios.loseMachine(cluster, tell) },
+    { what: "scaled 2, 6, 2 by requests in flight", kills: false, run: () => scenarios.scale(cluster, muchMore, tell) },
+    { what: "the version before", kills: false, run: () => scenarios.rollingUpdate(cluster, release({ tag: "before" }), tell) },
+    { what: "upgrade from it", kills: false, run: () => scenarios.rollingUpdate(cluster, release({}), tell) },
+    {
+      what: "a release that never gets ready",
+      kills: false,
+      run: () => scenarios.brokenRelease(cluster, release({}), release({ tag: "broken" }), tell),
+    },
+  ];
+}
+
+async function perform(acts: readonly Act[], timeline: Timeline): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const { what, kills, run } of acts) {
+    const before = timeline.totals;
+    const firstSecond = timeline.seconds.length;
+    const startedMs = performance.now();
+    await run();
+    await wait(QUIET_MS);
+    const after = timeline.totals;
+    outcomes.push({
+      what,
+      kills,
+      tookS: Math.round((performance.now() - startedMs) / SECOND_MS),
+      queries: after.queries - before.queries,
+      failures: after.failures.slice(before.failures.length),
+      refused: after.refused - before.refused,
+      broken: after.broken - before.broken,
+      p99Ms: quantile(
+        timeline.seconds.slice(firstSecond).flatMap(({ tookMs }) => tookMs),
+        0.99,
+      ),
+    });
+    console.log(outcomes.at(-1));
+  }
+  return outcomes;
+}
+
+function report(timeline: Timeline, outcomes: readonly Outcome[], from: string): string {
+  const { seconds, happenings } = timeline;
+  const total = (read: (outcome: Outcome) => number) => outcomes.reduce((sum, outcome) => sum + read(outcome), 0);
+  const rows = outcomes.map(
+    ({ what, tookS, queries, failures, refused, broken, p99Ms }) =>
+      `| ${what} | ${tookS} s | ${queries.toLocaleString("en")} | ${failures.length} | ${refused} | ${broken} | ${p99Ms.toFixed(0)} ms |`,
+  );
+  const failures = [...new Set(outcomes.flatMap((outcome) => outcome.failures))];
+  writeFileSync(
+    join(ROOT, "bench/plots/rollout_pods.svg"),
+    linePlot("Pods that the Service leads to, second by second", "pods; failed queries", [
+      { name: "pods", values: seconds.map(({ pods }) => pods) },
+      { name: "failed", values: seconds.map(({ failed }) => failed) },
+    ]),
+  );
+  writeFileSync(
+    join(ROOT, "bench/plots/rollout_queries.svg"),
+    linePlot("Queries, second by second", "p99 in ms; queries a second", [
+      { name: "p99", values: seconds.map(({ tookMs }) => (tookMs.length === 0 ? 0 : quantile(tookMs, 0.99))) },
+      { name: "queries a second", values: seconds.map(({ tookMs }) => tookMs.length) },
+      { name: "failed", values: seconds.map(({ failed }) => failed) },
+    ]),
+  );
+  return `# Rolled out by Kubernetes
+
+Written by \`npm run rollout\`: a real API server, controllers and scheduler (1.36) give the pods of the chart's production overlay to three machines, which
+are process kubelets (\`test/support/kubernetes/\`); pods are real nodes on three NATS servers, FerretDB and Milvus Lite, all on one machine. ${CLIENTS} clients with
+a key ask through the Service, one question each ${PAUSE_MS} ms; half of them keep their connection, half open one for each question. A connection that is refused, or
+breaks before an answer, is tried once more with another pod; what has no answer with its hits within 5 s has failed. An answer's connection breaks where its
+process was killed; it must not anywhere else.
+
+Of the overlay these times are shortened: \`progressDeadlineSeconds\` (20 s), the autoscaler's windows (4 s up, 10 s down, a step every 8 s); of Kubernetes a
+node's silence (12 s) and the tolerations (2 s). In the autoscaler's act ${MANY_CLIENTS} more clients ask for answers that wait ${RERANK_MS} ms for a reranker, and it reads
+\`kennel_http_requests_in_flight\` from the pods' own /metrics. The version before is the tree of \`${from}\`.
+
+${total(({ queries }) => queries).toLocaleString("en")} queries, ${total((outcome) => outcome.failures.length)} failed.
+
+| act | took | queries | failed | refused, tried again | broken, tried again | p99 |
+|---|---|---|---|---|---|---|
+${rows.join("\n")}
+${failures.length === 0 ? "" : `\nWhat failed:\n\n${failures.map((failure) => `- ${failure}`).join("\n")}\n`}
+![Pods over time](plots/rollout_pods.svg)
+
+![Rate and p99 over time](plots/rollout_queries.svg)
+
+| second | what | pods then |
+|---|---|---|
+${happenings.map(({ atS, what }) => `| ${atS} | ${what} | ${seconds[atS]?.pods ?? 0} |`).join("\n")}
+`;
+}
+
+async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
+  const from = fromOption(args) ?? (await newestTag(signal));
+  const tree = await treeOf(from, signal);
+  Object.assign(process.env, await provideServices(signal, [FERRETDB, KUBERNETES_SERVER, KUBERNETES_TOOLS, MILVUS_LITE, NATS]));
+  const reranker = await startSlowReranker();
+  const cluster = await KennelDeployment.start();
+  let load: ServiceLoad | null = null;
+  let watching: ReturnType<typeof setInterval> | undefined;
+  try {
+    cluster.images.set("kennel:before", imageOf(tree));
+    await scenarios.release(cluster, {}, reranker.url);
+    await unlessAborted(cluster.untilSettled(scenarios.PODS), signal);
+    const timeline = new Timeline();
+    watching = setInterval(() => timeline.sees(cluster.endpoints.addresses.length), SECOND_MS);
+    const { endpoints, key } = cluster;
+    const onQuery: LoadOptions["onQuery"] = (query) => timeline.ended(query);
+    load = new ServiceLoad({ endpoints, key, clients: CLIENTS, pauseMs: PAUSE_MS, isReranked: false, onQuery });
+    const outcomes = await unlessAborted(perform(actsOf(cluster, reranker.url, timeline), timeline), signal);
+    const text = report(timeline, outcomes, from);
+    writeFileSync(join(ROOT, "bench/KUBERNETES.md"), text);
+    console.log(text);
+    return outcomes.every(({ failures, broken, kills }) => failures.length === 0 && (kills || broken === 0)) ? 0 : 1;
+  } finally {
+    clearInterval(watching);
+    await load?.end();
+    await cluster.stop();
+    await reranker.stop();
+  }
+}
+
+process.exit(
+  await main(process.argv.slice(2), untilInterrupted()).catch((error: Error) => {
+    console.error(error.message);
+    return 1;
+  }),
+);
