@@ -252,7 +252,12 @@ export const SETTINGS = {
     parseTimeoutMs: setting(milliseconds(600_000), 20_000, "Time that parsing one document may take"),
     batchDocuments: setting(count(1_000), 128, "Documents indexed in one step"),
     batchBytes: setting(bytes(), 4 * MIB, "Sources read for one step, about"),
-    maxOpenJobs: setting(count(), 1_000, "Jobs that wait or run; beyond it `overloaded`"),
+    maxOpenJobs: setting(count(), 1_000, "Jobs that wait or run, of all nodes with the same document store; beyond it `overloaded`"),
+    maxDeliveries: setting(
+      count(1_000),
+      5,
+      "Times that a job of several nodes is handed out, where it fails each time for no outage's reason, before it is given up",
+    ),
     workers: setting(count(64), 1, "Threads that parse and chunk"),
   },
 

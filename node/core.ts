@@ -3,11 +3,15 @@ import type { Modes } from "../actors/coordinator/modes.ts";
 import { type Catalog, type CollectionIndexes, createCatalog, type LoadableCatalog } from "../actors/document_store/catalog.ts";
 import { collectionsUnknown, loadCatalog, loadCatalogEventually } from "../actors/document_store/catalog_loading.ts";
 import type { CollectionRecord } from "../actors/document_store/document_store.ts";
-import { type IngestOptions, ingestBehavior } from "../actors/ingest/ingest.ts";
+import { ingestBehavior } from "../actors/ingest/ingest.ts";
 import { type IngestService, ingestService } from "../actors/ingest/ingest_service.ts";
+import type { IngestOptions } from "../actors/ingest/ingest_state.ts";
 import type { IngestMessage } from "../actors/ingest/messages.ts";
 import { createPreparer } from "../actors/ingest/preparing/preparer.ts";
 import { Repairs } from "../actors/ingest/repairs.ts";
+import type { JobQueue } from "../actors/ingest/sharing/job_queue.ts";
+import { SharedJobs } from "../actors/ingest/sharing/shared_jobs.ts";
+import { validWrites } from "../actors/ingest/sharing/valid_writes.ts";
 import { UsageStatistics } from "../actors/janitor/usage.ts";
 import { followWrites } from "../actors/retriever/registry/followed_store.ts";
 import { watchMissing } from "../actors/retriever/registry/missing_indexes.ts";
@@ -66,6 +70,8 @@ export interface CoreParts {
   readonly retrieverTap: RetrieverTap;
   /** Files that belong to no collection yet. */
   readonly uploads: { dropOld(): Promise<number> };
+  /** Null: this node's jobs are its own. */
+  readonly jobQueue: JobQueue | null;
   /** Whether a collection that is warmed at the start is to be on this node, and not on others alone. */
   readonly isPlacedHere: (collection: string) => boolean;
   /** Told when this node has changed a collection, or what it holds. */
@@ -88,6 +94,8 @@ export interface Core {
   readonly changedElsewhere: (collection: string, signal: AbortSignal) => Promise<void>;
   /** Looks for indexes that were lost, until `close`. Never rejects. */
   readonly audit: () => Promise<void>;
+  /** What is left of jobs goes to other nodes; resolves when it has, or after `limitMs`. */
+  readonly leaveJobs: (limitMs: number) => Promise<void>;
   /** Ends the threads that parse, once the actors are stopped. */
   readonly close: () => Promise<void>;
 }
@@ -176,9 +184,11 @@ export function startCore(parts: CoreParts): Core {
     clock: parts.clock,
   });
   const parents = new PassingParents(PASSING_PARENT_BYTES);
+  const shared = sharedJobs(parts);
+  const written = followWrites(services.vectors, registry, parents);
   const options: IngestOptions = {
     documents: noteParents(services.documents, parents),
-    vectors: followWrites(services.vectors, registry, parents),
+    vectors: shared === null ? written : validWrites(written, shared),
     catalog,
     preparer,
     // A job waits for its model to come back, as for any other service.
@@ -194,6 +204,7 @@ export function startCore(parts: CoreParts): Core {
     maxOpenJobs: config.ingest.maxOpenJobs,
     maxAcceptingBytes: config.http.maxBufferedBytes,
     maxParallel: config.ingest.workers,
+    shared,
     foreign: services.foreign,
     clock: parts.clock,
     random: parts.random,
@@ -209,7 +220,10 @@ export function startCore(parts: CoreParts): Core {
       kind: "ingest",
       limits: config.supervision.ingest,
       behavior: () => ingestBehavior(options),
-      details: () => ({ building: catalog.building().slice(0, MAX_SHOWN_BUILDS).map(describeBuild) }),
+      details: () => ({
+        building: catalog.building().slice(0, MAX_SHOWN_BUILDS).map(describeBuild),
+        ...(shared === null ? {} : { jobs: shared.describe() }),
+      }),
     });
     upkeep = startUpkeep({ ...parts, catalog, ingest, registry, usage, pinned });
   };
@@ -237,6 +251,7 @@ export function startCore(parts: CoreParts): Core {
     known,
     settled: opening.settledWith(known),
     audit: () => repairs.audit(closing.signal),
+    leaveJobs: async (limitMs) => shared?.leave(limitMs),
     close,
   };
 }
@@ -266,6 +281,22 @@ function openCollections({ config, services, resident, clock, random, logger }: 
     settledWith: (known: Promise<void>) =>
       Promise.race([known, services.documentsRefused, ...(isServer ? [clock.sleep(config.mongodb.startWaitMs, closing)] : [])]),
   };
+}
+
+/** Null: the document store is a file of this node's. */
+function sharedJobs({ config, services, jobQueue, clock, random, logger, metrics }: CoreParts): SharedJobs | null {
+  if (config.mongodb.url === "") return null;
+  return new SharedJobs({
+    documents: services.documents,
+    queue: jobQueue,
+    leaseMs: config.mongodb.leaseMs,
+    maxDeliveries: config.ingest.maxDeliveries,
+    maxParallel: config.ingest.workers,
+    clock,
+    random,
+    logger,
+    metrics: metrics.ingest,
+  });
 }
 
 /** An actor that is spawned later: asks before that are refused. */

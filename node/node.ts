@@ -38,6 +38,7 @@ import { startCoordination } from "./coordination.ts";
 import { type Core, NO_RETRIEVER_TAP, type RetrieverTap, startCore } from "./core.ts";
 import { loadDocumentation } from "./documentation.ts";
 import { nodeName, runtimeName } from "./identity.ts";
+import { openJobQueue } from "./job_queue.ts";
 import { openNats } from "./nats.ts";
 import { LiveFlags } from "./operators/live_flags.ts";
 import { Operators } from "./operators/operators.ts";
@@ -73,6 +74,9 @@ const OPERATORS_FILE = "operators.json";
 
 /** Time for NATS to know that a node leaves, and then for its last answers to be sent. */
 const NATS_CLOSE_MS = 2_000;
+
+/** Time for the batches that run, so that other nodes have their jobs at once. */
+const LEAVE_JOBS_MS = 2_000;
 
 /** What takes down one thing that a start has built. */
 type Ending = (reason: string) => unknown;
@@ -126,6 +130,9 @@ async function buildNode(
   const { modes } = coordination;
   const uploads = new UploadFolder(join(config.dataDir, UPLOADS_FOLDER), config.uploads, clock, random);
   await uploads.open();
+  const nats = openNats({ config, name, clock, random, logger, metrics });
+  const jobQueue = openJobQueue({ nats, config, name, clock, random, logger, metrics });
+  endings.push(() => jobQueue?.stop());
   let cluster: Cluster | null = null;
   const core = startCore({
     config,
@@ -140,6 +147,7 @@ async function buildNode(
     resident,
     retrieverTap,
     uploads,
+    jobQueue,
     isPlacedHere: (collection) => cluster?.isPlacedHere(collection) ?? true,
     onChanged: (collection) => cluster?.changed(collection),
     onAliasChanged: (alias) => cluster?.aliasChanged(alias),
@@ -164,7 +172,6 @@ async function buildNode(
   const local = localTransport(clock);
   local.serve(SEARCH, core.registry.search, core.registry.ready);
   let url = "";
-  const nats = openNats({ config, name, clock, random, logger, metrics });
   if (nats !== null) {
     const { documents } = services;
     const { count } = metrics.nats;
@@ -224,6 +231,7 @@ async function buildNode(
     lag,
     ...core,
     nats,
+    jobQueue,
     describeCluster,
   });
   metrics.observe(status.metricSources(services.caches));
@@ -279,7 +287,7 @@ async function buildNode(
     status.readiness = "draining"; // N2
     background.abort(new Error(reason));
     await nats?.leave(NATS_CLOSE_MS);
-    await Promise.all([drainBridge(bridge, listener, config, clock, logger), cluster?.leave()]);
+    await Promise.all([drainBridge(bridge, listener, config, clock, logger), cluster?.leave(), core.leaveJobs(LEAVE_JOBS_MS)]);
     await cluster?.close(NATS_CLOSE_MS);
     await nats?.link.close(NATS_CLOSE_MS);
     await local.close(0);

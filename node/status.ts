@@ -7,6 +7,7 @@ import type { RetrieverRegistry } from "../actors/retriever/registry/registry.ts
 import { MODES, type Mode } from "../actors/retriever/search.ts";
 import type { FlagControl, NodeStatusSource } from "../bridge/http/collaborators.ts";
 import type { NatsBridge } from "../bridge/nats/nats_bridge.ts";
+import type { JetStreamJobs } from "../cluster/nats/jobs/jetstream_jobs.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { readMemory } from "../runtime/memory.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
@@ -28,6 +29,8 @@ export interface NodeStatusParts {
   readonly registry: RetrieverRegistry;
   /** Null: the node has no NATS. */
   readonly nats: NatsBridge | null;
+  /** Null: this node's jobs are its own. */
+  readonly jobQueue: JetStreamJobs | null;
   /** Null: this node is in no cluster. */
   readonly describeCluster: () => object | null;
 }
@@ -69,7 +72,7 @@ export class NodeStatus implements NodeStatusSource {
 
   /** Where the metrics of the whole node are read from at each scrape. */
   metricSources(caches: MetricSources["caches"]): MetricSources {
-    const { supervisor, services, lag, registry, modeLog, nats } = this.#parts;
+    const { supervisor, services, lag, registry, modeLog, nats, jobQueue } = this.#parts;
     return {
       actors: () => supervisor.status(),
       eventLoopLagSeconds: (quantile) => lag.quantile(quantile),
@@ -93,6 +96,7 @@ export class NodeStatus implements NodeStatusSource {
       modes: MODES,
       flags: () => this.#parts.flags.list(),
       modesEntered: () => modeLog.entered,
+      jobQueue: jobQueue === null ? null : () => jobQueue.reading,
       isNatsConnected: () => (nats === null ? null : nats.link.isConnected),
     };
   }

@@ -47,6 +47,10 @@ export interface Metrics {
     /** Jobs that wait or run now. */
     openJobs(count: number): void;
     jobFinished(status: string, durationMs: number): void;
+    /** A job of the nodes' queue was handed to this node although it had been handed out before. */
+    redelivered(): void;
+    /** A job was given up, and its id kept with the reason. */
+    buried(): void;
     /** Steps of one batch: `parse`, `embed`, `store`, `index`. */
     step(step: string, durationMs: number): void;
   };
@@ -289,6 +293,12 @@ function ingestMetrics(registry: Registry): Metrics["ingest"] {
     collect: (): void => openJobs.set(open),
   });
   const jobs = new Counter({ name: "kennel_ingest_jobs_total", help: "Jobs that ended, by status", labelNames: ["status"], registers });
+  const redeliveries = new Counter({
+    name: "kennel_ingest_redeliveries_total",
+    help: "Jobs taken that had been handed out before",
+    registers,
+  });
+  const deadLetters = new Counter({ name: "kennel_ingest_dead_letters_total", help: "Jobs that were given up", registers });
   const jobDuration = new Histogram({
     name: "kennel_ingest_job_duration_seconds",
     help: "From a job's acceptance to its end",
@@ -312,6 +322,8 @@ function ingestMetrics(registry: Registry): Metrics["ingest"] {
       jobs.inc({ status });
       jobDuration.observe(durationMs / 1_000);
     },
+    redelivered: () => redeliveries.inc(),
+    buried: () => deadLetters.inc(),
     step: (step, durationMs) => steps.observe({ step }, durationMs / 1_000),
   };
 }

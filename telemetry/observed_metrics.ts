@@ -1,6 +1,7 @@
 import { Counter, Gauge, type Registry } from "prom-client";
 import { type ActorReading, registerActorMetrics } from "./actor_metrics.ts";
 import type { BoundedLabels } from "./bounded_labels.ts";
+import { type JobQueueReading, observeJobQueue } from "./job_queue_metrics.ts";
 import { observeSharing } from "./sharing_metrics.ts";
 
 /** What is read when somebody scrapes. Each reading must be cheap: it copies numbers that are there already. */
@@ -31,6 +32,8 @@ export interface MetricSources {
   /** Times that each mode was entered. */
   readonly modesEntered: () => ReadonlyMap<string, number>;
   readonly flags: () => readonly { readonly flag: string; readonly enabled: boolean }[];
+  /** Null: the node's jobs are its own, in no queue; its reading is null while the queue is away. */
+  readonly jobQueue: (() => JobQueueReading | null) | null;
   /** Null: the node has no connection to NATS to keep. */
   readonly isNatsConnected: () => boolean | null;
 }
@@ -52,6 +55,7 @@ export function observeSources(registry: Registry, actors: BoundedLabels, source
   observeCaches(registry, sources.caches);
   observeRetrieval(registry, sources);
   observeSharing(registry, sources);
+  if (sources.jobQueue !== null) observeJobQueue(registry, sources.jobQueue);
 }
 
 function observeProcess(registry: Registry, sources: MetricSources): void {

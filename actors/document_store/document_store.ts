@@ -1,6 +1,7 @@
 import type { Adoption } from "../vector_store/adoption.ts";
 import type { AttributeSchema, Attributes, AttributeType, Filter, VisibleFilter } from "../vector_store/filter.ts";
 import type { VectorIndex } from "../vector_store/vector_store.ts";
+import type { WorkClaims } from "./work_claims.ts";
 
 export interface Chunking {
   /** Tokens of the embedding model in one chunk, at most. */
@@ -336,8 +337,11 @@ export interface DocumentStore {
   startJob(jobId: string, signal: AbortSignal): Promise<void>;
   /** Only an open job can be cancelled; what it has indexed stays, what it has not is marked failed. False: it was not open. */
   cancelJob(jobId: string, signal: AbortSignal): Promise<boolean>;
-  /** Idempotent; what the job has left undone is marked failed. */
-  finishJob(jobId: string, status: "completed" | "failed", signal: AbortSignal): Promise<JobRecord>;
+  /**
+   * Idempotent; what the job has left undone is marked failed.
+   * @param reason why it was given up; it stands with each document that it has left and, for the first 100 of them, in `failures`
+   */
+  finishJob(jobId: string, status: "completed" | "failed", reason: string | null, signal: AbortSignal): Promise<JobRecord>;
   /** The next pending documents of a job, at most `limit` and about `maxBytes`; empty: all are done. */
   pendingDocuments(jobId: string, limit: number, maxBytes: number, signal: AbortSignal): Promise<readonly SourceDocument[]>;
   /** One transaction: stores chunks and parents, before the rows go to the vector store. The documents stay `pending`. */
@@ -419,6 +423,9 @@ export interface DocumentStore {
 
   /** Removes finished jobs that ended before `beforeMs` and those beyond the newest `keep`; at most `limit` in one call. Returns how many. */
   pruneJobs(beforeMs: number, keep: number, limit: number, signal: AbortSignal): Promise<number>;
+
+  /** Which process works on what. */
+  readonly claims: WorkClaims;
 
   probe(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;

@@ -6,6 +6,7 @@ import { toChunkedDocument } from "./libsql/documents.ts";
 import { type Arguments, type Call, OPERATIONS, type Result } from "./libsql/operations.ts";
 import type { StoreThreadData } from "./libsql/store_thread.ts";
 import { toIndexedDocument } from "./rules.ts";
+import { soleClaims } from "./work_claims.ts";
 
 /** The document store's file in the data folder. */
 export const DATABASE_FILE = "kennel.db";
@@ -79,7 +80,7 @@ function createStore(options: LibsqlOptions, writer: WorkerPool<Call, unknown>, 
     openJobs: (signal) => call("openJobs", [], signal),
     startJob: (jobId, signal) => call("startJob", [jobId], signal),
     cancelJob: (jobId, signal) => call("cancelJob", [jobId], signal),
-    finishJob: (jobId, status, signal) => call("finishJob", [jobId, status], signal),
+    finishJob: (jobId, status, reason, signal) => call("finishJob", [jobId, status, reason], signal),
     pruneJobs: (beforeMs, keep, limit, signal) => call("pruneJobs", [beforeMs, keep, limit], signal),
     pendingDocuments: (jobId, limit, maxBytes, signal) => call("pendingDocuments", [jobId, limit, maxBytes], signal),
     putChunks: (collection, version, documents, signal) =>
@@ -107,6 +108,7 @@ function createStore(options: LibsqlOptions, writer: WorkerPool<Call, unknown>, 
     getParents: (collection, version, ids, signal) => call("getParents", [collection, version, ids], signal),
     noteUse: (uses, signal) => call("noteUse", [uses], signal),
     recentlyUsed: (limit, signal) => call("recentlyUsed", [limit], signal),
+    claims: soleClaims(),
     probe: (signal) => call("probe", [], signal),
     close: async () => {
       await reader.close();

@@ -89,7 +89,7 @@ function createStore(options: MongoOptions, connected: ConnectedClient, database
     openJobs: (signal) => call(signal, (on) => jobs.openJobs(on)),
     startJob: (jobId, signal) => call(signal, (on, nowMs) => jobs.startJob(on, nowMs, jobId)),
     cancelJob: (jobId, signal) => call(signal, (on, nowMs) => jobs.cancelJob(on, nowMs, jobId)),
-    finishJob: (jobId, status, signal) => call(signal, (on, nowMs) => jobs.finishJob(on, nowMs, jobId, status)),
+    finishJob: (jobId, status, reason, signal) => call(signal, (on, nowMs) => jobs.finishJob(on, nowMs, jobId, status, reason)),
     pruneJobs: (beforeMs, keep, limit, signal) => call(signal, (on) => jobs.pruneJobs(on, beforeMs, keep, limit)),
     pendingDocuments: (jobId, limit, maxBytes, signal) => call(signal, (on) => ingest.pendingDocuments(on, jobId, limit, maxBytes)),
     putChunks: (collection, version, parsed, signal) => call(signal, (on) => ingest.putChunks(on, collection, version, parsed)),
@@ -120,6 +120,14 @@ function createStore(options: MongoOptions, connected: ConnectedClient, database
     getParents: (collection, version, ids, signal) => call(signal, (on) => documents.getParents(on, collection, version, ids)),
     noteUse: (uses, signal) => call(signal, (on) => collections.noteUse(on, uses)),
     recentlyUsed: (limit, signal) => call(signal, (on) => collections.recentlyUsed(on, limit)),
+    claims: {
+      beginSession: (session, signal) => call(signal, (on) => on.claims.beginSession(session, signal)),
+      beat: (session, signal) => call(signal, (on) => on.claims.beat(session, signal)),
+      endSession: (session, signal) => call(signal, (on) => on.claims.endSession(session, signal)),
+      claim: (session, name, signal) => call(signal, (on) => on.claims.claim(session, name, signal)),
+      release: (session, name, signal) => call(signal, (on) => on.claims.release(session, name, signal)),
+      claimed: (signal) => call(signal, (on) => on.claims.claimed(signal)),
+    },
     // A real read; and what a failure has left half done is ended while nobody waits for it.
     probe: (signal) =>
       call(signal, async (on) => {

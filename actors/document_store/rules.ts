@@ -8,7 +8,8 @@ import type { Chunk, CollectionRecord, IndexVersion, Page, ParsedDocument } from
 export const MAX_FAILURES = 100;
 
 /** Why a document that its job has left undone has failed. */
-export function leftUndone(status: "completed" | "failed" | "cancelled"): string {
+export function leftUndone(status: "completed" | "failed" | "cancelled", reason: string | null): string {
+  if (reason !== null) return `Its job was given up: ${reason}`;
   return status === "cancelled" ? "Its job was cancelled before the document was indexed" : "Its job ended before the document was indexed";
 }
 

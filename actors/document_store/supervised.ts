@@ -38,7 +38,7 @@ export function superviseDocumentStore(
     openJobs: (signal) => call(signal, (store, inner) => store.openJobs(inner)),
     startJob: (jobId, signal) => call(signal, (store, inner) => store.startJob(jobId, inner)),
     cancelJob: (jobId, signal) => call(signal, (store, inner) => store.cancelJob(jobId, inner)),
-    finishJob: (jobId, status, signal) => call(signal, (store, inner) => store.finishJob(jobId, status, inner)),
+    finishJob: (jobId, status, reason, signal) => call(signal, (store, inner) => store.finishJob(jobId, status, reason, inner)),
     pruneJobs: (beforeMs, keep, limit, signal) => call(signal, (store, inner) => store.pruneJobs(beforeMs, keep, limit, inner)),
     pendingDocuments: (jobId, limit, maxBytes, signal) =>
       call(signal, (store, inner) => store.pendingDocuments(jobId, limit, maxBytes, inner)),
@@ -74,6 +74,14 @@ export function superviseDocumentStore(
       shared(collection, signal, (store, inner) => store.getParents(collection, version, ids, inner)),
     noteUse: (uses, signal) => call(signal, (store, inner) => store.noteUse(uses, inner)),
     recentlyUsed: (limit, signal) => call(signal, (store, inner) => store.recentlyUsed(limit, inner)),
+    claims: {
+      beginSession: (session, signal) => call(signal, (store, inner) => store.claims.beginSession(session, inner)),
+      beat: (session, signal) => call(signal, (store, inner) => store.claims.beat(session, inner)),
+      endSession: (session, signal) => call(signal, (store, inner) => store.claims.endSession(session, inner)),
+      claim: (session, name, signal) => call(signal, (store, inner) => store.claims.claim(session, name, inner)),
+      release: (session, name, signal) => call(signal, (store, inner) => store.claims.release(session, name, inner)),
+      claimed: (signal) => call(signal, (store, inner) => store.claims.claimed(inner)),
+    },
     probe: (signal) => call(signal, (store, inner) => store.probe(inner)),
     // The actor that owns the store closes it.
     close: async () => {},

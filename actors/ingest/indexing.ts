@@ -261,7 +261,7 @@ export class Indexing {
   async #finish(jobId: string, collection: string, signal: AbortSignal): Promise<void> {
     const { documents, metrics } = this.#parts;
     if (this.#isWorthOptimizing(collection)) await this.optimize(collection, signal);
-    const job = await documents.finishJob(jobId, "completed", signal);
+    const job = await documents.finishJob(jobId, "completed", null, signal);
     metrics.documents("unchanged", job.counts.unchanged);
     metrics.jobFinished(job.status, (job.finishedAtMs ?? job.createdAtMs) - job.createdAtMs);
     await this.#parts.catalog.refresh(collection, signal);

@@ -8,7 +8,7 @@ import { type AdoptedTarget, removeAdopted, removeAdoptedMatching } from "./adop
 import { refuseRebuild, refuseUnfit, writableAdoption } from "./adopted_writes.ts";
 import { PLAIN_PLAN } from "./comparing.ts";
 import type { Indexing } from "./indexing.ts";
-import type { IngestOptions } from "./ingest.ts";
+import type { IngestOptions } from "./ingest_state.ts";
 import { expandJsonLines } from "./json_lines.ts";
 import type { ExclusiveMessage, IngestMessage } from "./messages.ts";
 
@@ -89,7 +89,11 @@ export function ingestService(actor: ActorRef<IngestMessage>, options: IngestOpt
         target === null ? indexing.removeMatching(collection, filter, inner) : removeAdoptedMatching(target, indexing, filter, inner);
       return exclusive(collection, remove, signal);
     },
-    cancel: (jobId, signal) => actor.ask<boolean>({ kind: "cancel", jobId }, { timeoutMs, signal }),
+    async cancel(jobId, signal) {
+      // A job that another node works on is waited for by its collection.
+      const job = options.shared === null ? null : await options.documents.getJob(jobId, signal);
+      return actor.ask<boolean>({ kind: "cancel", jobId, collection: job?.collection ?? null }, { timeoutMs, signal });
+    },
     async reindex(collection, build, signal, plan = PLAIN_PLAN) {
       const record = options.catalog.resolve(collection)?.record;
       if (record !== undefined) refuseRebuild(record);

@@ -6,6 +6,8 @@ import type { OpenJob } from "./schedule.ts";
 const OUTAGES: readonly string[] = ["unavailable", "overloaded", "deadline_exceeded", "storage_full", "draining", "cancelled"];
 const BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 30_000;
+/** Before a collection is tried again that another node works on: about the time of a batch. */
+const ELSEWHERE_MS = 200;
 /** Rounds in a row that fail for no outage's reason before the job is given up. */
 const MAX_FAULTS = 5;
 
@@ -20,4 +22,9 @@ export function putOff(job: OpenJob, error: KennelError, nowMs: number, random: 
   const fullMs = Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** Math.min(job.failures - 1, 20));
   job.notBeforeMs = nowMs + Math.max(fullMs / 2 + (fullMs / 2) * random.next(), error.retryAfterMs ?? 0);
   return job.faults >= MAX_FAULTS;
+}
+
+/** Another node works on the job's collection: no failure. */
+export function waitForOthers(job: OpenJob, nowMs: number, random: Random): void {
+  job.notBeforeMs = nowMs + ELSEWHERE_MS * (0.5 + random.next());
 }

@@ -2,6 +2,7 @@ import type { Asks, Outcome, PendingAsk } from "../../supervisor/kernel/behavior
 import type { BuildSettings, JobRecord, ReindexPlan, SourceDocument } from "../document_store/document_store.ts";
 import type { AttributeType } from "../vector_store/filter.ts";
 import type { Indexing } from "./indexing.ts";
+import type { TakenJob, Verdict } from "./sharing/shared_jobs.ts";
 
 /** What an exclusive step does; nothing else runs on its collection meanwhile. */
 export type Work = (indexing: Indexing, signal: AbortSignal) => Promise<unknown>;
@@ -30,6 +31,17 @@ export interface ExclusiveMessage extends Asks<unknown> {
 export interface CancelMessage extends Asks<boolean> {
   readonly kind: "cancel";
   readonly jobId: string;
+  /** Null: not known. */
+  readonly collection: string | null;
+}
+
+/** `elsewhere`: another node works on the collection. */
+export type RoundResult = { readonly isFinished: boolean } | "elsewhere";
+
+export interface JudgedMessage {
+  readonly kind: "judged";
+  readonly jobId: string;
+  readonly outcome: Outcome<Verdict>;
 }
 
 export interface ChangedMessage extends Asks<readonly string[]> {
@@ -47,7 +59,7 @@ export type IngestMessage =
       readonly kind: "round_ended";
       readonly jobId: string;
       readonly collection: string;
-      readonly outcome: Outcome<{ readonly isFinished: boolean }>;
+      readonly outcome: Outcome<RoundResult>;
     }
   | { readonly kind: "exclusive_ended"; readonly collection: string; readonly ask: PendingAsk | null; readonly outcome: Outcome<unknown> }
   | {
@@ -58,4 +70,9 @@ export type IngestMessage =
       readonly outcome: Outcome<boolean>;
     }
   | { readonly kind: "job_failed"; readonly jobId: string; readonly outcome: Outcome<JobRecord> }
+  | JudgedMessage
+  /** This node has claimed a job. */
+  | { readonly kind: "taken"; readonly job: TakenJob }
+  /** Other nodes are to have what this one holds. */
+  | { readonly kind: "hand_back" }
   | { readonly kind: "wake" };

@@ -125,7 +125,7 @@ export class Reindexing {
     if (building.through === null) return false;
     const rows = await this.#builds.countRows({ collection: record.name, version: building.version }, signal);
     if (rows !== null) return false;
-    await this.#parts.documents.finishJob(building.jobId, "failed", signal);
+    await this.#parts.documents.finishJob(building.jobId, "failed", null, signal);
     if (building.isRepair) await this.#parts.beginRepair(record, signal);
     else await this.#parts.catalog.refresh(record.name, signal);
     return true;

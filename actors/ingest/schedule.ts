@@ -34,6 +34,8 @@ export class Schedule<Work> {
   readonly #jobs = new Map<string, OpenJob>();
   readonly #exclusives: Exclusive<Work>[] = [];
   readonly #busy = new Set<string>();
+  /** Jobs whose round runs, by collection. */
+  readonly #running = new Map<string, string>();
 
   constructor(maxParallel: number) {
     this.#maxParallel = maxParallel;
@@ -64,6 +66,13 @@ export class Schedule<Work> {
     this.#jobs.delete(id);
   }
 
+  /** Removes all jobs. @returns which they were, and whether the round of each runs */
+  removeJobs(): readonly { readonly id: string; readonly isRunning: boolean }[] {
+    const removed = [...this.#jobs.values()].map(({ id, collection }) => ({ id, isRunning: this.#running.get(collection) === id }));
+    this.#jobs.clear();
+    return removed;
+  }
+
   addExclusive(exclusive: Exclusive<Work>): void {
     this.#exclusives.push(exclusive);
   }
@@ -84,6 +93,7 @@ export class Schedule<Work> {
         this.#jobs.delete(job.id); // its next turn comes after everyone's
         this.#jobs.set(job.id, job);
         this.#busy.add(job.collection);
+        this.#running.set(job.collection, job.id);
         return { kind: "round", job };
       }
       waitMs = Math.min(waitMs ?? Number.POSITIVE_INFINITY, job.notBeforeMs - nowMs);
@@ -93,5 +103,6 @@ export class Schedule<Work> {
 
   end(collection: string): void {
     this.#busy.delete(collection);
+    this.#running.delete(collection);
   }
 }

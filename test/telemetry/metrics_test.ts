@@ -39,6 +39,7 @@ function sources(changes: Partial<MetricSources> = {}): MetricSources {
     modes: ["full", "down"],
     modesEntered: () => new Map([["lexical", 3]]),
     flags: () => [{ flag: "hedging", enabled: false }],
+    jobQueue: () => ({ pending: 7, inFlight: 3, redelivered: 1 }),
     isNatsConnected: () => true,
     ...changes,
   };

@@ -132,26 +132,42 @@ export function cancelJob(connection: Connection, nowMs: number, jobId: string):
   return connection.transaction(() => {
     const job = requireJob(connection, jobId);
     if (job.finished_at_ms !== null) return false;
-    endJob(connection, nowMs, job, "cancelled");
+    endJob(connection, nowMs, job, "cancelled", null);
     return true;
   });
 }
 
-export function finishJob(connection: Connection, nowMs: number, jobId: string, status: "completed" | "failed"): JobRecord {
+export function finishJob(
+  connection: Connection,
+  nowMs: number,
+  jobId: string,
+  status: "completed" | "failed",
+  reason: string | null,
+): JobRecord {
   return connection.transaction(() => {
     const job = requireJob(connection, jobId);
-    if (job.finished_at_ms === null) endJob(connection, nowMs, job, status);
+    if (job.finished_at_ms === null) endJob(connection, nowMs, job, status, reason);
     return toRecord(requireJob(connection, jobId));
   });
 }
 
-export function endJob(connection: Connection, nowMs: number, job: JobRow, status: "completed" | "failed" | "cancelled"): void {
+export function endJob(
+  connection: Connection,
+  nowMs: number,
+  job: JobRow,
+  status: "completed" | "failed" | "cancelled",
+  reason: string | null,
+): void {
   // The build of a reindex that has not come to its end was never active.
   connection.run("UPDATE index_versions SET job = NULL, plan = NULL, retired_at_ms = 0 WHERE job = ?", [job.id]);
-  const left = connection.run("UPDATE documents SET state = 'failed', failure = ?, job = NULL WHERE job = ?", [
-    leftUndone(status),
-    job.key,
-  ]);
+  const failure = leftUndone(status, reason);
+  if (reason !== null) {
+    const left = connection.all<{ id: string }>("SELECT id FROM documents WHERE job = ? ORDER BY key LIMIT ?", [job.key, MAX_FAILURES]);
+    const known = JSON.parse(job.failures) as JobRecord["failures"];
+    const failures = [...known, ...left.map(({ id }) => ({ documentId: id, message: failure }))].slice(0, MAX_FAILURES);
+    connection.run("UPDATE jobs SET failures = ? WHERE key = ?", [JSON.stringify(failures), job.key]);
+  }
+  const left = connection.run("UPDATE documents SET state = 'failed', failure = ?, job = NULL WHERE job = ?", [failure, job.key]);
   connection.run(
     `UPDATE jobs SET status = ?, failed = failed + ?, finished_at_ms = ?,
        index_version = CASE WHEN ? = 'completed' THEN (SELECT index_version FROM collections WHERE key = ?) END WHERE key = ?`,

@@ -7,7 +7,7 @@ import * as jobs from "./jobs.ts";
 import * as reindex from "./reindex.ts";
 import * as switching from "./switching.ts";
 
-type Operation = Exclude<keyof DocumentStore, "close">;
+type Operation = Exclude<keyof DocumentStore, "claims" | "close">;
 type WithoutSignal<Parameters extends readonly unknown[]> = Parameters extends readonly [...infer Rest, AbortSignal] ? Rest : never;
 
 /** Where less travels than the port is given. */

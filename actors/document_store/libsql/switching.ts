@@ -14,7 +14,7 @@ export function completeReindex(
   return endBuild(connection, jobId, outcome, (job, collection, next) => {
     connection.run("DELETE FROM index_versions WHERE job = ?", [jobId]);
     activate(connection, nowMs, collection, next, keepUntilMs === 0 ? null : { jobId, wasActive: true, keepUntilMs });
-    endJob(connection, nowMs, job, "completed");
+    endJob(connection, nowMs, job, "completed", null);
   });
 }
 
@@ -28,7 +28,7 @@ export function holdReindex(
   return endBuild(connection, jobId, outcome, (job) => {
     const standby: Standby = { jobId, wasActive: false, keepUntilMs };
     connection.run("UPDATE index_versions SET job = NULL, plan = NULL, standby = ? WHERE job = ?", [JSON.stringify(standby), jobId]);
-    endJob(connection, nowMs, job, "completed");
+    endJob(connection, nowMs, job, "completed", null);
   });
 }
 

@@ -2,6 +2,8 @@ import type { Collection, Filter, MongoClient, WithId } from "mongodb";
 import type { AttributeSchema } from "../../vector_store/filter.ts";
 import type { CollectionRecord, IndexVersion } from "../document_store.ts";
 import { noCollection } from "../rules.ts";
+import type { WorkClaims } from "../work_claims.ts";
+import { MongoClaims } from "./claims.ts";
 import { type Lease, Leases, type Unfinished } from "./lease.ts";
 import { type CollectionDocument, prepareDatabase, type Stores, storesOf } from "./schema.ts";
 import { finishOperation, UnitOfWork } from "./unit_of_work.ts";
@@ -31,6 +33,7 @@ const MAX_RECOVERED = 1_000;
 export class Database {
   readonly stores: Stores;
   readonly capabilities: Capabilities;
+  readonly claims: WorkClaims;
   readonly #leases: Leases;
   /** Collections with an operation that this node has begun and not ended. */
   readonly #unfinished = new Set<string>();
@@ -42,6 +45,7 @@ export class Database {
     this.capabilities = options.capabilities;
     this.#owner = options.leases.owner;
     this.#leases = new Leases({ ...options.leases, leases: this.stores.leases });
+    this.claims = new MongoClaims(this.stores, options.leases);
   }
 
   /** Makes the indexes and ends what an earlier life of a node has left half done. */

@@ -49,14 +49,20 @@ export function startJob(database: Database, nowMs: number, jobId: string): Prom
 export function cancelJob(database: Database, nowMs: number, jobId: string): Promise<boolean> {
   return changeJob(database, jobId, async (unit, job, collection) => {
     if (job.finishedAtMs !== null) return false;
-    await endJob(database, unit, nowMs, job, collection, "cancelled");
+    await endJob(database, unit, nowMs, job, collection, "cancelled", null);
     return true;
   });
 }
 
-export function finishJob(database: Database, nowMs: number, jobId: string, status: "completed" | "failed"): Promise<JobRecord> {
+export function finishJob(
+  database: Database,
+  nowMs: number,
+  jobId: string,
+  status: "completed" | "failed",
+  reason: string | null,
+): Promise<JobRecord> {
   return changeJob(database, jobId, async (unit, job, collection) =>
-    toJobRecord(job.finishedAtMs === null ? await endJob(database, unit, nowMs, job, collection, status) : job),
+    toJobRecord(job.finishedAtMs === null ? await endJob(database, unit, nowMs, job, collection, status, reason) : job),
   );
 }
 
@@ -68,9 +74,12 @@ async function endJob(
   job: JobDocument,
   collection: CollectionDocument,
   status: "completed" | "failed" | "cancelled",
+  reason: string | null,
 ): Promise<JobDocument> {
-  const left = await database.stores.documents.find({ job: job._id, isDeleting: false }, { projection: { _id: 1 } }).toArray();
-  for (const { _id } of left) unit.set("documents", _id, { state: "failed", failure: leftUndone(status), job: null });
+  const left = await database.stores.documents.find({ job: job._id, isDeleting: false }, { projection: { _id: 1, id: 1 } }).toArray();
+  const failure = leftUndone(status, reason);
+  for (const { _id } of left) unit.set("documents", _id, { state: "failed", failure, job: null });
+  const given = reason === null ? [] : left.slice(0, MAX_FAILURES).map(({ id }) => ({ documentId: id, message: failure }));
   const versions = versionsOf(collection);
   if (versions.some((version) => version.kind === "building" && version.jobId === job._id)) {
     // The build of a reindex that has not come to its end was never active.
@@ -87,6 +96,7 @@ async function endJob(
     plan: null,
     status,
     counts: { ...job.counts, failed: job.counts.failed + left.length },
+    failures: addFailures(job, given),
     finishedAtMs: nowMs,
     indexVersion: status === "completed" ? collection.indexVersion : null,
   };

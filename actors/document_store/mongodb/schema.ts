@@ -135,6 +135,20 @@ export interface LeaseDocument {
   readonly committed: number | null;
 }
 
+/** `_id`: the name of the work. See claims.ts. */
+export interface ClaimDocument {
+  readonly _id: string;
+  /** The session that holds it. */
+  readonly owner: string;
+}
+
+/** `_id`: the session. See claims.ts. */
+export interface SessionDocument {
+  readonly _id: string;
+  /** Grows while it lives. */
+  readonly beat: number;
+}
+
 /** `_id`: `<op>/<page>`. See unit_of_work.ts. */
 export interface JournalDocument {
   readonly _id: string;
@@ -160,6 +174,8 @@ export interface Stores {
   readonly uses: Collection<UseDocument>;
   readonly leases: Collection<LeaseDocument>;
   readonly journal: Collection<JournalDocument>;
+  readonly claims: Collection<ClaimDocument>;
+  readonly sessions: Collection<SessionDocument>;
 }
 
 interface Index {
@@ -185,6 +201,8 @@ const INDEXES: Readonly<Record<keyof Stores, readonly Index[]>> = {
   uses: [{ key: { lastUsedMs: -1 } }],
   leases: [],
   journal: [{ key: { op: 1 } }],
+  claims: [{ key: { owner: 1 } }],
+  sessions: [],
 };
 
 /** Of everything above; a change that older versions cannot read makes it grow. */

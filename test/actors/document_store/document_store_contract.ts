@@ -144,12 +144,12 @@ function jobTests(test: Test): void {
     assert.is((await store.pendingDocuments("job", 10, 1_000_000, signal)).length, 3, "stored chunks do not make a document done");
     assert.is(await store.markIndexed("job", "docs", done, signal), 1);
     assert.equal(await store.pendingDocuments("job", 10, 1_000_000, signal), []);
-    const finished = await store.finishJob("job", "completed", signal);
+    const finished = await store.finishJob("job", "completed", null, signal);
     assert.equal(finished.counts, { total: 3, indexed: 1, unchanged: 0, skipped: 1, failed: 1, chunks: 1 });
     assert.equal(finished.failures, [{ documentId: "three", message: "cannot be read" }]);
     assert.is(finished.indexVersion, 1);
     assert.is(finished.finishedAtMs, clock.wallMs());
-    assert.equal(await store.finishJob("job", "failed", signal), finished, "finishing again changes nothing");
+    assert.equal(await store.finishJob("job", "failed", null, signal), finished, "finishing again changes nothing");
     const record = await store.getCollection("docs", signal);
     assert.is(record?.documents, 3);
     assert.is(record?.chunks, 1);
@@ -243,7 +243,7 @@ function jobTests(test: Test): void {
 
   test("Finished jobs beyond the newest few, or beyond an age, are pruned; open ones never", async ({ store, clock }) => {
     for (const id of ["a", "b", "c", "open"]) await store.acceptDocuments("docs", id, [textDocument(id, id)], {}, signal);
-    for (const id of ["a", "b", "c"]) await store.finishJob(id, "completed", signal);
+    for (const id of ["a", "b", "c"]) await store.finishJob(id, "completed", null, signal);
     assert.is(await store.pruneJobs(0, 2, 100, signal), 1);
     assert.is(await store.getJob("a", signal), null);
     assert.is(await store.pruneJobs(clock.wallMs() + 1, 2, 1, signal), 1);
@@ -314,7 +314,7 @@ function documentTests(test: Test): void {
     await store.acceptDocuments("docs", "job", [textDocument("one", "text")], {}, signal);
     await store.markDeleting("docs", ["one"], signal);
     assert.equal(await store.pendingDocuments("job", 10, 1000, signal), []);
-    assert.is((await store.finishJob("job", "completed", signal)).counts.skipped, 1);
+    assert.is((await store.finishJob("job", "completed", null, signal)).counts.skipped, 1);
   });
 
   test("Documents last changed before a moment are expired", async ({ store, clock }) => {
@@ -419,7 +419,7 @@ async function indexAll(store: DocumentStore, job: string, documents: ReturnType
   const done = documents.map((document) => parsed(document, {}, parent));
   await store.putChunks("docs", 1, done, signal);
   await store.markIndexed(job, "docs", done, signal);
-  await store.finishJob(job, "completed", signal);
+  await store.finishJob(job, "completed", null, signal);
 }
 
 function byCodePoint(a: string, b: string): number {

@@ -148,7 +148,7 @@ export function reindexTests(test: Test): void {
     await store.beginReindex("docs", "first", BUILD, null, false, signal);
     assert.is(await store.cancelJob("first", signal), true);
     await store.beginReindex("docs", "second", BUILD, null, false, signal);
-    await store.finishJob("second", "failed", signal);
+    await store.finishJob("second", "failed", null, signal);
     await store.advanceReindex("second", { through: "a", ...NONE }, signal);
     const error = await rejectsWith("conflict", store.completeReindex("second", SWITCHED, 0, signal));
     assert.is(error.param, "id");
@@ -249,7 +249,7 @@ async function index(
   await store.acceptDocuments("docs", job, documents, {}, signal);
   await store.putChunks("docs", 1, done, signal);
   await store.markIndexed(job, "docs", done, signal);
-  await store.finishJob(job, "completed", signal);
+  await store.finishJob(job, "completed", null, signal);
 }
 
 async function readAll<Item>(

@@ -5,8 +5,9 @@ import { type Catalog, openCatalog } from "../../../actors/document_store/catalo
 import type { DocumentStore, JobRecord } from "../../../actors/document_store/document_store.ts";
 import { openLibsqlDocumentStore } from "../../../actors/document_store/libsql.ts";
 import { loadStaticModel } from "../../../actors/embedding/static/static_model.ts";
-import { type IngestOptions, ingestBehavior } from "../../../actors/ingest/ingest.ts";
+import { ingestBehavior } from "../../../actors/ingest/ingest.ts";
 import { type IngestService, ingestService } from "../../../actors/ingest/ingest_service.ts";
+import type { IngestOptions } from "../../../actors/ingest/ingest_state.ts";
 import { createPreparer, type Preparer } from "../../../actors/ingest/preparing/preparer.ts";
 import { openLanceDb } from "../../../actors/vector_store/lancedb.ts";
 import type { ChunkRow, LexicalIndex, VectorStore } from "../../../actors/vector_store/vector_store.ts";
@@ -127,6 +128,7 @@ export async function openIngest(
     maxAcceptingBytes: 100_000_000,
     maxParallel: 2,
     foreign: null,
+    shared: null,
     clock,
     random,
     logger,

@@ -190,7 +190,7 @@ async function indexTwo(store: DocumentStore): Promise<void> {
   await store.acceptDocuments("docs", "first", [settled, replaced], {}, signal);
   await store.putChunks("docs", 1, done, signal);
   await store.markIndexed("first", "docs", done, signal);
-  await store.finishJob("first", "completed", signal);
+  await store.finishJob("first", "completed", null, signal);
 }
 
 /** All that the store tells, and that nothing else is left in the database. */
