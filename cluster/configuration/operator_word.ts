@@ -10,7 +10,7 @@
  */
 import { z } from "zod";
 
-export const WORD_WIRE_VERSION = 1;
+const WORD_WIRE_VERSION = 1;
 
 /** One flag as an operator wants it. */
 export interface SaidFlag {

@@ -94,7 +94,7 @@ export function nameFor({ tenant }: MatrixCaller, { name, tenant: owner }: Matri
   return tenant === owner ? name.slice(tenant.length + 2) : null;
 }
 
-export function covers(caller: MatrixCaller, target: MatrixCollection): boolean {
+function covers(caller: MatrixCaller, target: MatrixCollection): boolean {
   const name = nameFor(caller, target);
   return name !== null && (caller.collections === "*" || name.startsWith(caller.collections.slice(0, -1)));
 }

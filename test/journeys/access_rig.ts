@@ -93,7 +93,7 @@ export async function seed({ caller, headers }: AccessRig): Promise<void> {
   }
 }
 
-export async function put(
+async function put(
   { caller, headers }: Pick<AccessRig, "caller" | "headers">,
   name: string,
   documents: readonly MatrixDocument[],

@@ -6,7 +6,7 @@ export type Tell = (what: string) => void;
 
 /** The overlay's autoscaler keeps at least as many. */
 export const PODS = 2;
-export const MOST_PODS = 6;
+const MOST_PODS = 6;
 /** A release that does not get ready is given up after so long, in place of the chart's 300 s. */
 const PROGRESS_SECONDS = 20;
 /** In place of the chart's 15 s before more and 300 s before fewer, and of steps of half a minute and a minute. */

@@ -48,7 +48,7 @@ export function evaluateFilter(filter: Filter, columns: Columns, mask: Uint8Arra
 }
 
 /** No attribute has this key (`ATTRIBUTE_KEY`): the column of rows' principals, which those that have none lack. */
-export const PRINCIPALS_COLUMN = "$principals";
+const PRINCIPALS_COLUMN = "$principals";
 
 /** What a row has in its columns. Principals are one string, in which each stands alone in its line: no JSON of a string has a line's end. */
 export function cellsOf(attributes: Attributes, principals: readonly string[]): Attributes {
