@@ -120,6 +120,11 @@ function payloadOf({ source }: IncomingDocument): Uint8Array {
   return source.kind === "text" ? Buffer.from(source.text, "utf8") : source.bytes;
 }
 
+/** The hash that a document has been accepted with. */
+export function contentHashOf(document: IncomingDocument): string {
+  return hashOf(document, payloadOf(document));
+}
+
 /** SHA-256 over everything that a document is made from, each field with its place and length. */
 function hashOf(document: IncomingDocument, payload: Uint8Array): string {
   const { id, title, url, attributes, principals, vector, source } = document;

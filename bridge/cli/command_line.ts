@@ -99,6 +99,7 @@ function describeCommands(environment: CommandLineEnvironment, handlers: Command
     .description("serve until SIGTERM or SIGINT; settings come from kennel.json and KENNEL_ variables")
     .action(async () => end(await handlers.serve(loadConfig(sources))));
   describeClientCommands(program, context, end);
+  describeUpkeep(program, context, end);
   describeBackups(program, context, local, end);
   describeFlags(program, context, end);
   describeKeys(program, local, end);
@@ -204,18 +205,50 @@ function describeClientCommands(program: Command, context: () => CommandContext,
     .action(async (collection, options) => end(await (await import("./evaluate.ts")).evaluate(context(), collection, options)));
 }
 
+function describeUpkeep(program: Command, context: () => CommandContext, end: (exitCode: number) => void): void {
+  const upkeep = program
+    .command("upkeep")
+    .description("show what the running node does to keep itself in order")
+    .addOption(jsonOption())
+    .action(async (options) => end(await (await import("./upkeep.ts")).listUpkeep(context(), options)));
+  const actions = {
+    run: "run a task now and wait for it, paused or not",
+    pause: "have a task begin nothing until it is resumed, or the node starts anew",
+    resume: "let a paused task go on",
+  } as const;
+  for (const action of ["run", "pause", "resume"] as const) {
+    upkeep
+      .command(action)
+      .description(actions[action])
+      .argument("<task>", "its name, as kennel upkeep shows it")
+      .addOption(jsonOption())
+      // An option that the command above has too is taken by it.
+      .action(async (task, options, command) =>
+        end(await (await import("./upkeep.ts")).controlUpkeep(context(), action, task, { ...options, ...command.optsWithGlobals() })),
+      );
+  }
+}
+
 function describeBackups(
   program: Command,
   context: () => CommandContext,
   local: () => LocalContext,
   end: (exitCode: number) => void,
 ): void {
-  program
+  const backup = program
     .command("backup")
     .description("copy what the data folder holds into one file, as of one moment; its node may serve meanwhile")
     .argument("<file>", "made anew; its SHA-256 goes beside it")
     .addOption(jsonOption())
     .action(async (file, options) => end(await (await import("./backup.ts")).backup(local(), file, options)));
+  backup
+    .command("verify")
+    .description("restore a backup into a folder of its own, read every document of it, and remove the folder")
+    .argument("<file>", "what kennel backup has made")
+    .addOption(jsonOption())
+    .action(async (file, options, command) =>
+      end(await (await import("./verify_backup.ts")).verifyBackup(local(), file, { ...options, ...command.optsWithGlobals() })),
+    );
   program
     .command("restore")
     .description("make a backup the content of an empty data folder, or send one collection of it to a running server")

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { digestPath, expectedDigest, sha256Of } from "../../actors/document_store/backup_digest.ts";
+import { DATABASE_FILE } from "../../actors/document_store/libsql.ts";
 import { type BackupContents, becomeStore, readBackup } from "../../actors/document_store/libsql_backup.ts";
 import { lockFolder } from "../../runtime/folder_lock.ts";
 import { embeddedStore, failed, megabytes } from "./backup.ts";
@@ -21,24 +22,13 @@ const SETTINGS_FILE = "restored_settings.json";
  */
 export async function restore(context: LocalContext, from: string, { json }: { readonly json: boolean }): Promise<number> {
   const { config, clock, terminal } = context;
-  const store = embeddedStore(config);
+  embeddedStore(config);
   const startedMs = clock.monotonicMs();
-  const draft = `${store}.part`;
   const progress = await startProgress(terminal, "Restoring", "MB");
   let contents: BackupContents;
   try {
     contents = await readWhole(from, progress);
-    const lock = lockFolder(config.dataDir);
-    try {
-      refuseContent(config.dataDir);
-      await copy(from, draft, progress);
-      readBackup(draft); // what was copied, not what was read before
-      await writeFile(join(config.dataDir, SETTINGS_FILE), `${JSON.stringify(JSON.parse(contents.settings), null, 2)}\n`, { mode: 0o600 });
-      becomeStore(draft, store);
-    } finally {
-      rmSync(draft, { force: true });
-      lock.release();
-    }
+    await restoreInto(config.dataDir, from, contents, progress);
   } catch (thrown) {
     throw failed(thrown);
   } finally {
@@ -58,6 +48,23 @@ export async function restore(context: LocalContext, from: string, { json }: { r
     terminal.err(`Start the node: it builds the indexes. The settings that "${node}" ran with are in ${SETTINGS_FILE}, secrets masked`);
   }
   return 0;
+}
+
+/** @param contents of the backup, read whole before. Throws where the folder holds something, or another process holds it. */
+export async function restoreInto(dataDir: string, from: string, contents: BackupContents, progress: Progress): Promise<void> {
+  const store = join(dataDir, DATABASE_FILE);
+  const draft = `${store}.part`;
+  const lock = lockFolder(dataDir);
+  try {
+    refuseContent(dataDir);
+    await copy(from, draft, progress);
+    readBackup(draft); // what was copied, not what was read before
+    await writeFile(join(dataDir, SETTINGS_FILE), `${JSON.stringify(JSON.parse(contents.settings), null, 2)}\n`, { mode: 0o600 });
+    becomeStore(draft, store);
+  } finally {
+    rmSync(draft, { force: true });
+    lock.release();
+  }
 }
 
 /** Reads all of a backup, and compares it with its digest where there is one. */

@@ -7,7 +7,6 @@ import {
   upkeepListSchema,
   upkeepRequestSchema,
   upkeepTaskSchema,
-  usageLimitSchema,
   usageListSchema,
 } from "../schema/upkeep.ts";
 import { JSON_TYPE, json } from "./answer.ts";
@@ -102,7 +101,7 @@ export function upkeepRoutes({ upkeep, limits }: Parts): readonly Route[] {
         operationId: "getUsage",
         summary: "Show how often each collection was searched on this node, the most searched of the last 30 days first",
         tag: "operations",
-        parameters: [{ name: "limit", in: "query", description: "Collections shown", schema: usageLimitSchema }],
+        parameters: [{ name: "limit", in: "query", description: "Collections shown", schema: z.int().min(1).max(1_000).default(100) }],
         request: null,
         answers: { 200: jsonAnswer("The collections", usageListSchema, { object: "list", data: [EXAMPLE_USAGE] }) },
         errors: ["invalid_request"],

@@ -22,7 +22,7 @@ export function parsePage(query: URLSearchParams): PageRequest {
   return { limit: toLimit(query.get("limit")), after };
 }
 
-function toLimit(given: string | null): number {
+export function toLimit(given: string | null): number {
   if (given === null) return DEFAULT_LIMIT;
   const limit = /^\d{1,6}$/.test(given) ? Number(given) : 0;
   if (limit < 1 || limit > MAX_LIMIT) throw refuse("limit", `is ${describe(given)}`, `a whole number from 1 to ${MAX_LIMIT}`);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { CollectionUsage } from "../../actors/janitor/usage.ts";
+import { toLimit } from "./pages.ts";
 import { isoTime } from "./times.ts";
 import { refuse, strictObject, validate } from "./validate.ts";
 
@@ -49,13 +50,10 @@ const usageSchema = z
 
 export const usageListSchema = z.object({ object: z.literal("list"), data: z.array(usageSchema) }).meta({ id: "Usage" });
 
-export const usageLimitSchema = z.coerce.number().int().min(1).max(1_000).default(100);
-
 /** Throws `invalid_request`. */
 export function parseUsageLimit(query: URLSearchParams): number {
-  for (const name of query.keys()) if (name !== "limit") throw refuse(name, "is not known here", "limit");
-  const given = query.get("limit");
-  return given === null ? 100 : validate(usageLimitSchema, given, ["limit"]);
+  for (const name of query.keys()) if (name !== "limit") throw refuse(name.slice(0, 64), "is not known here", "limit");
+  return toLimit(query.get("limit"));
 }
 
 export function fromUsage({ collection, searches, firstAtMs, lastAtMs, days }: CollectionUsage): z.output<typeof usageSchema> {

@@ -1,5 +1,5 @@
 /** Documents by URL, from a web server on this machine that the node's operator has allowed. */
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -10,19 +10,19 @@ import { onNode } from "./node_rig.ts";
 
 const test = suite<{ port: number; stop: () => Promise<void> }>("URL ingest");
 
-const answers: Readonly<Record<string, RequestListener>> = {
-  "/beagle": (_request, response) => {
+const answers: Readonly<Record<string, (response: ServerResponse, port: number) => void>> = {
+  "/beagle": (response) => {
     response.writeHead(200, { "content-type": "text/html" }).end("<title>Beagle</title><h1>Beagle</h1><p>A hound that hunts hare.</p>");
   },
-  "/manx.md": (_request, response) => {
+  "/manx.md": (response) => {
     response.writeHead(200, { "content-type": "text/plain" }).end("# Manx\n\nA cat without a tail.");
   },
-  "/glacier": (_request, response) => {
+  "/glacier": (response) => {
     response.writeHead(200, { "content-type": "application/pdf" }).end(pdfOf([["Glaciers carve valleys over centuries"]]));
   },
-  "/old": (_request, response) => void response.writeHead(301, { location: "/beagle" }).end(),
-  "/metadata": (_request, response) => void response.writeHead(302, { location: "http://169.254.169.254/latest/meta-data/" }).end(),
-  "/node": (request, response) => void response.writeHead(302, { location: `http://127.0.0.1:${request.socket.localPort}/beagle` }).end(),
+  "/old": (response) => void response.writeHead(301, { location: "/beagle" }).end(),
+  "/metadata": (response) => void response.writeHead(302, { location: "http://169.254.169.254/latest/meta-data/" }).end(),
+  "/node": (response, port) => void response.writeHead(302, { location: `http://127.0.0.1:${port}/beagle` }).end(),
 };
 
 test.before(async (context) => {
@@ -30,7 +30,7 @@ test.before(async (context) => {
   server.on("request", (request, response) => {
     const answer = answers[request.url ?? ""];
     if (answer === undefined) return void response.writeHead(404).end();
-    answer(request, response);
+    answer(response, context.port);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   context.port = (server.address() as AddressInfo).port;

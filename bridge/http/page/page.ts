@@ -61,6 +61,7 @@ export const BROWSER_FILES: Readonly<Record<string, string>> = {
   "theme.js": JAVASCRIPT,
   "tree.js": JAVASCRIPT,
   "tree_rows.js": JAVASCRIPT,
+  "upkeep_view.js": JAVASCRIPT,
   "views.js": JAVASCRIPT,
 };
 

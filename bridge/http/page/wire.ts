@@ -3,6 +3,8 @@ import type { StatusNode, SupervisionEvent } from "../../../supervisor/child.ts"
 
 /** What the page reads of the server's answers. Types only: the browser never loads this file. */
 
+/** How a task of upkeep stands, as the status tree shows it. */
+export type { TaskReport as UpkeepDetails } from "../../../actors/janitor/upkeep_task.ts";
 export type { Degradation, Hit, SearchAnswer } from "../../../actors/retriever/search.ts";
 export type { StatusNode, SupervisionEvent } from "../../../supervisor/child.ts";
 

@@ -92,7 +92,10 @@ test("A request's example is taken by its route", async () => {
   for (const { route, description } of described) {
     for (const [mediaType, { example }] of Object.entries(description.request?.content ?? {})) {
       if (example === undefined) continue;
-      const path = route.path.replace(/\{(collection|vector_store_id)\}/, "docs").replace("{alias}", "current");
+      const path = route.path
+        .replace(/\{(collection|vector_store_id)\}/, "docs")
+        .replace("{alias}", "current")
+        .replace("{task}", "optimize_indexes");
       const response = await fetch(server.url + path, {
         method: route.method,
         body: JSON.stringify(example),

@@ -9,6 +9,7 @@ import { byId, element, fill, setText } from "./element.js";
 import { formatCount, formatMany, formatName, formatSpan, formatTime } from "./format.js";
 import { createTree } from "./tree.js";
 import { allNodes, treeSummary } from "./tree_rows.js";
+import { showUpkeep } from "./upkeep_view.js";
 
 /** @returns {{ showStatus(status: StatusAnswer, nowMs: number): void, showFailure(failure: Failure, nextInMs: number): void }} */
 export function createStatusView() {
@@ -47,6 +48,7 @@ export function createStatusView() {
       setText(summary, summaryText(status));
       tree.update(status.children);
       showCluster(status.cluster);
+      showUpkeep(status.children, nowMs);
       showSelected(nowMs);
       showEvents(events, status.events);
     },

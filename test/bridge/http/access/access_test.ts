@@ -97,6 +97,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   version: "1",
   model: "docs",
   name: "articles",
+  task: "optimize_indexes",
 };
 const nameOf = ({ method, path }: Route) => `${method} ${path}`;
 const isNaming = (route: Route) => /\{(collection|vector_store_id|alias|model)\}/.test(route.path) || NAMED_IN_BODY.includes(nameOf(route));

@@ -10,6 +10,7 @@ import { formatMs, formatScore, formatSpan, formatValue, safeLink } from "../../
 import { highlightParts } from "../../../../bridge/http/page/browser/highlight.js";
 import { createLatencyHistory, createModeHistory } from "../../../../bridge/http/page/browser/history.js";
 import { createMemory } from "../../../../bridge/http/page/browser/memory.js";
+import { upkeepCells } from "../../../../bridge/http/page/browser/upkeep_view.js";
 import { child } from "./recorded_answers.ts";
 
 const test = suite("page texts");
@@ -43,6 +44,32 @@ test("A cluster is told of by who lives, who leads, and what is wrong with this 
   assert.is(clusterSummary(cluster), "1 of 2 nodes alive · a leads");
   const troubled = clusterSummary({ ...cluster, connection: "isolated", is_name_taken: true, leader: null, pending_moves: 2 });
   for (const part of ["nobody leads", "isolated", "name is taken", "2 moves under way"]) assert.match(troubled, part);
+});
+
+test("A task of upkeep is told of by its last run, what came of it, and when it is due", () => {
+  const nowMs = Date.UTC(2026, 0, 5, 9, 45);
+  const task = {
+    task: "optimize_indexes",
+    is_paused: false,
+    is_running: false,
+    runs: 12,
+    failures: 1,
+    last_run_at: new Date(nowMs - 30_000).toISOString(),
+    last_duration_ms: 41,
+    last_count: 2,
+    total: 3,
+    last_error: null,
+    next_run_at: new Date(nowMs + 20_000).toISOString(),
+  };
+  assert.equal(upkeepCells(task, nowMs), ["optimize indexes", "waits", "30 s ago", "2 things in 41.0 ms", "in 20 s", "12, 1 failed"]);
+  const paused = upkeepCells({ ...task, is_paused: true, next_run_at: null, last_error: "unavailable: away" }, nowMs);
+  assert.equal(paused.slice(1, 5), ["paused", "30 s ago", "unavailable: away", ""]);
+  assert.equal(upkeepCells({ ...task, is_running: true, last_run_at: null, next_run_at: null }, nowMs).slice(1, 5), [
+    "runs",
+    "not yet",
+    "",
+    "",
+  ]);
 });
 
 test("Highlighting changes nothing of a passage's text", () => {
