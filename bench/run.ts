@@ -5,6 +5,7 @@ import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { backupBenchmark } from "./backup.ts";
 import { chatBenchmark } from "./chat.ts";
 import { deadlinesBenchmark } from "./deadlines.ts";
 import { encoderBenchmark, isEncoderProvided } from "./encoder.ts";
@@ -48,6 +49,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   modesBenchmark,
   evictionBenchmark,
   upkeepBenchmark,
+  backupBenchmark,
   soakBenchmark,
   servicesBenchmark,
   encoderBenchmark,
