@@ -3,9 +3,11 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { allSettingsTables, everydaySettingsTable } from "../config/print.ts";
 import { ERROR_TABLE } from "../runtime/errors.ts";
+import { apiReference } from "./api_reference.ts";
 import { ROOT } from "./command.ts";
 import { DASHBOARDS } from "./dashboards/dashboards.ts";
 import { toGrafana } from "./dashboards/grafana.ts";
+import { dependencyList } from "./dependency_list.ts";
 
 /** A part of a Markdown file between `<!-- begin NAME -->` and `<!-- end NAME -->`. */
 export interface GeneratedPart {
@@ -20,10 +22,14 @@ export interface GeneratedFile {
   render(): string;
 }
 
-export const FILES: readonly GeneratedFile[] = DASHBOARDS.map((dashboard) => ({
-  file: `k8s/chart/monitoring/dashboards/${dashboard.uid}.json`,
-  render: () => `${JSON.stringify(toGrafana(dashboard), null, 2)}\n`,
-}));
+export const FILES: readonly GeneratedFile[] = [
+  ...DASHBOARDS.map((dashboard) => ({
+    file: `k8s/chart/monitoring/dashboards/${dashboard.uid}.json`,
+    render: () => `${JSON.stringify(toGrafana(dashboard), null, 2)}\n`,
+  })),
+  { file: "docs/API.md", render: apiReference },
+  { file: "docs/DEPENDENCIES.md", render: dependencyList },
+];
 
 export const PARTS: readonly GeneratedPart[] = [
   { file: "README.md", name: "settings", render: everydaySettingsTable },
