@@ -143,12 +143,13 @@ test("A document whose content is not what was accepted is found by verifying, w
     const file = join(folder, "one.backup");
     await onNode({}, async ({ caller, dataDir }) => {
       await caller.makeCollection("docs");
-      await caller.addDocuments("docs", [{ id: "a", text: "herons nest in colonies" }]);
+      await caller.addDocuments("docs", [{ id: "a", text: "# Herons\n\nThey nest in colonies", format: "markdown" }]);
       assert.is((await runKennel(["backup", file], { KENNEL_DATA_DIR: dataDir })).exitCode, 0);
     });
+    assert.is((await runKennel(["backup", "verify", file], {})).exitCode, 0, "a title that was read in the text is no change");
     const { default: Database } = await import("libsql");
     const database = new Database(file);
-    database.prepare("UPDATE documents SET title = 'another' WHERE id = 'a'").run();
+    database.prepare(`UPDATE documents SET attributes = '{"kind":"dog"}' WHERE id = 'a'`).run();
     database.close();
     await rm(`${file}.sha256`);
     const verified = await runKennel(["backup", "verify", file], {});

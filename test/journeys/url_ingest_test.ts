@@ -1,5 +1,5 @@
 /** Documents by URL, from a web server on this machine that the node's operator has allowed. */
-import { createServer, type ServerResponse } from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -10,7 +10,12 @@ import { onNode } from "./node_rig.ts";
 
 const test = suite<{ port: number; stop: () => Promise<void> }>("URL ingest");
 
-const answers: Readonly<Record<string, (response: ServerResponse, port: number) => void>> = {
+/** As much of a response as is used here: the two runtimes' types of it differ. */
+interface Answering {
+  writeHead(status: number, headers?: Readonly<Record<string, string>>): { end(body?: string | Uint8Array): unknown };
+}
+
+const answers: Readonly<Record<string, (response: Answering, port: number) => void>> = {
   "/beagle": (response) => {
     response.writeHead(200, { "content-type": "text/html" }).end("<title>Beagle</title><h1>Beagle</h1><p>A hound that hunts hare.</p>");
   },

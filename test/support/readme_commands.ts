@@ -13,9 +13,24 @@ const run = promisify(execFile);
 
 /** Every block of the README that follows `<!-- runs -->`, or another such mark, in its order. */
 export function readmeBlocks(mark = "runs"): readonly string[] {
-  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-  return [...readme.matchAll(new RegExp(`<!-- ${mark} -->\\n\`\`\`sh\\n([\\s\\S]*?)\`\`\``, "g"))].map(([, block]) => block ?? "");
+  return blocksOf("README.md", [mark]).map(({ block }) => block);
 }
+
+/** The same of any document, with several marks. */
+export function blocksOf(file: string, marks: readonly string[]): readonly { readonly mark: string; readonly block: string }[] {
+  const pattern = new RegExp(`<!-- (${marks.join("|")}) -->\\n\`\`\`sh\\n([\\s\\S]*?)\`\`\``, "g");
+  return [...documentText(file).matchAll(pattern)].map(([, mark = "", block = ""]) => ({ mark, block }));
+}
+
+/** First lines of the blocks of commands that none of the marks stands before. */
+export function unmarkedBlocks(file: string, marks: readonly string[]): readonly string[] {
+  const isMarked = new RegExp(`<!-- (${marks.join("|")}) -->$`);
+  return [...documentText(file).matchAll(/(.*)\n```(?:sh|bash|shell|console)\n(.*)/g)].flatMap(([, before = "", first = ""]) =>
+    isMarked.test(before) ? [] : [first],
+  );
+}
+
+const documentText = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
 
 /** The commands of a block, a line each; a line goes on while a quotation is open. */
 export function commandsOf(block: string): readonly string[] {
@@ -31,17 +46,21 @@ export function commandsOf(block: string): readonly string[] {
 }
 
 /** Runs a command as a reader would, against the server at `url`; resolves with what it printed. Rejects when it fails. */
-export async function runAsWritten(command: string, url: string): Promise<string> {
+export async function runAsWritten(command: string, url: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
   const spoken = command.replaceAll(DEFAULT_URL, url);
-  const { stdout } = await run("bash", ["-ec", spoken], { cwd: ROOT, env: { ...process.env, KENNEL_URL: url }, timeout: COMMAND_LIMIT_MS });
+  const { stdout } = await run("bash", ["-ec", spoken], {
+    cwd: ROOT,
+    env: { ...process.env, KENNEL_URL: url, ...env },
+    timeout: COMMAND_LIMIT_MS,
+  });
   return stdout;
 }
 
 const EVENT = "data: ";
 
 /** Runs a command of the README and looks whether it did what a reader expects: it prints something, and no error. */
-export async function assertWorks(command: string, url: string): Promise<void> {
-  const printed = await runAsWritten(command, url);
+export async function assertWorks(command: string, url: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
+  const printed = await runAsWritten(command, url, env);
   assert.ok(printed.trim() !== "", "it prints something");
   if (!command.startsWith("curl") || command.endsWith("/metrics")) return;
   for (const body of printed.startsWith(EVENT) ? eventsOf(printed) : [printed]) {
