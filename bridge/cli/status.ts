@@ -35,7 +35,23 @@ export function drawStatus(tree: Status): string {
   const width = Math.max(...rows.map(([name]) => name.length), 0);
   const head = `${tree.node}  Kennel ${tree.version}  mode ${tree.mode}  up ${describeSeconds(tree.uptime_s)}`;
   const tail = tree.cluster === null ? [] : drawCluster(tree.cluster);
-  return [head, ...describeNats(tree.nats), ...rows.map(([name, rest]) => `${name.padEnd(width)}  ${rest}`), ...tail].join("\n");
+  return [
+    head,
+    ...describeOperators(tree),
+    ...describeNats(tree.nats),
+    ...rows.map(([name, rest]) => `${name.padEnd(width)}  ${rest}`),
+    ...tail,
+  ].join("\n");
+}
+
+/** What operators have said, where they have said something. */
+function describeOperators({ forced_mode: forcedMode, flags }: Status): readonly string[] {
+  return [
+    ...(forcedMode === null ? [] : [`an operator forces the mode ${forcedMode}`]),
+    ...flags
+      .filter(({ enabled }) => !enabled)
+      .map(({ flag, source, reason }) => `${flag} is switched off by the ${source}${reason === null ? "" : `: ${reason}`}`),
+  ];
 }
 
 /** The connection's line, and one for each thing that an operator has to mend. */
@@ -53,12 +69,13 @@ function describeNats(nats: Status["nats"]): readonly string[] {
 function drawCluster({
   connection,
   leader,
+  mode,
   epoch,
   nodes,
   collections,
   pending_moves: moves,
 }: NonNullable<Status["cluster"]>): readonly string[] {
-  const head = `cluster  ${connection}  ${leader === null ? "nobody leads" : `${leader} leads since ${new Date(epoch).toISOString()}`}`;
+  const head = `cluster  ${connection}  ${leader === null ? "nobody leads" : `${leader} leads since ${new Date(epoch).toISOString()}`}${mode === "" ? "" : `  mode ${mode} at worst`}`;
   const width = Math.max(...nodes.map(({ node }) => node.length), ...collections.map(({ collection }) => collection.length), 0);
   return [
     "",

@@ -22,6 +22,7 @@ const EXAMPLE_STATUS = {
   readiness: "ok",
   mode: "full",
   forced_mode: null,
+  flags: [{ flag: "hedging", enabled: true, default: true, source: "settings", reason: null, since: null, node: null }],
   mode_changes: [{ at: "2026-01-05T09:29:58.000Z", mode: "full", before: "lexical", is_forced: false, failed: [] }],
   nats: {
     state: "connected",

@@ -1,6 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { FLAG_NAMES } from "../../config/flags.ts";
+import { runCommand } from "../bridge/cli/command_run.ts";
 import { onNode } from "./node_rig.ts";
 
 interface Flag {
@@ -54,6 +55,28 @@ test("Parts are switched off and on while the node runs, kept over a restart, an
     assert.equal([states.coalescing, states.resident_index, states.hedging], [false, true, false]);
     assert.match(await (await fetch(`${rig.caller.url}/metrics`)).text(), 'kennel_flag{flag="coalescing"} 0');
     assert.is((await rig.caller.must<Flag>("DELETE", "/v1/flags/coalescing?scope=cluster")).enabled, true);
+  });
+});
+
+test("The command line shows, switches and resets flags", async () => {
+  await onNode({}, async ({ caller }) => {
+    const run = (...argv: readonly string[]) => runCommand(["flags", ...argv], { environment: { KENNEL_URL: caller.url } });
+    const off = await run("off", "hedging", "--scope", "node", "--reason", "the store is full");
+    assert.is(off.exitCode, 0);
+    assert.match(off.out, /^hedging: off .*said to the node \(journey\).*: the store is full$/);
+    const list = await run();
+    assert.is(list.out.split("\n").length, FLAG_NAMES.length);
+    assert.match(list.out, /^hedging +off/m);
+    assert.match(list.out, /^rerank +on/m);
+    const json = JSON.parse((await run("list", "--json")).out) as { readonly data: readonly Flag[] };
+    assert.is(json.data.find(({ flag }) => flag === "hedging")?.source, "node");
+    assert.match((await run("on", "hedging")).out, /^hedging: off/, "what the node was told wins");
+    assert.match((await run("reset", "hedging", "--scope", "node")).out, /^hedging: on .*said to the cluster/);
+    assert.match((await run("reset", "hedging")).out, /^hedging: on {3}Second attempts/);
+    const wrong = await run("off", "hedgehog");
+    assert.is(wrong.exitCode, 1);
+    assert.match(wrong.err, "there are hedging, shedding");
+    assert.is((await run("off", "hedging", "--scope", "world")).exitCode, 2);
   });
 });
 

@@ -66,6 +66,10 @@ export interface StatusAnswer {
   readonly node: string;
   readonly version: string;
   readonly mode: string;
+  /** Set by an operator. */
+  readonly forced_mode: string | null;
+  /** What can be switched off while the node runs. */
+  readonly flags: readonly { readonly flag: string; readonly enabled: boolean; readonly reason: string | null }[];
   /** Null: the node has no NATS. */
   readonly nats: {
     readonly state: string;
@@ -87,6 +91,8 @@ export interface ClusterAnswer {
   readonly connection: string;
   readonly is_name_taken: boolean;
   readonly leader: string | null;
+  /** The worst that any node has; empty: not told yet. */
+  readonly mode: string;
   readonly nodes: readonly {
     readonly node: string;
     readonly state: string;

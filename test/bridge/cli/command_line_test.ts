@@ -42,7 +42,11 @@ const tree = (children: readonly object[]) => ({
   version: "0.1.0",
   readiness: "ok",
   mode: "basic",
-  forced_mode: null,
+  forced_mode: "basic",
+  flags: [
+    { flag: "hedging", enabled: false, default: true, source: "cluster", reason: "full", since: "2026-01-05T09:30:00.000Z", node: "n2" },
+    { flag: "rerank", enabled: true, default: true, source: "settings", reason: null, since: null, node: null },
+  ],
   mode_changes: [],
   nats: null,
   uptime_s: 75,
@@ -206,6 +210,7 @@ test("Status draws the tree with what is worth a look", () => {
   );
   const lines = text.split("\n");
   assert.is(lines[0], "n1  Kennel 0.1.0  mode basic  up 1 min 15 s");
+  assert.equal(lines.splice(1, 2), ["an operator forces the mode basic", "hedging is switched off by the cluster: full"]);
   assert.match(lines[1] ?? "", /^├─ stores {6,}ready/);
   assert.match(
     lines[2] ?? "",

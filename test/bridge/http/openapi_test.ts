@@ -95,7 +95,8 @@ test("A request's example is taken by its route", async () => {
       const path = route.path
         .replace(/\{(collection|vector_store_id)\}/, "docs")
         .replace("{alias}", "current")
-        .replace("{task}", "optimize_indexes");
+        .replace("{task}", "optimize_indexes")
+        .replace("{flag}", "hedging");
       const response = await fetch(server.url + path, {
         method: route.method,
         body: JSON.stringify(example),

@@ -3,7 +3,7 @@
  * @import { ClusterAnswer } from "../wire.ts"
  */
 import { byId, element, fill, setText } from "./element.js";
-import { formatCount, formatMany, formatMs, formatSpan } from "./format.js";
+import { formatCount, formatMany, formatMs, formatName, formatSpan } from "./format.js";
 
 const MAX_COLLECTIONS = 50;
 
@@ -18,11 +18,12 @@ export function showCluster(cluster) {
 }
 
 /** @param {ClusterAnswer} cluster */
-export function clusterSummary({ connection, is_name_taken: isNameTaken, nodes, leader, pending_moves: moves }) {
+export function clusterSummary({ connection, is_name_taken: isNameTaken, nodes, leader, mode, pending_moves: moves }) {
   const alive = nodes.filter(({ state }) => state === "alive").length;
   return [
     `${formatCount(alive)} of ${formatMany(nodes.length, "node")} alive`,
     leader === null ? "nobody leads" : `${leader} leads`,
+    ...(mode === "" || mode === "full" ? [] : [`mode ${formatName(mode)} at worst`]),
     ...(connection === "connected" ? [] : [`${connection}: this node goes on alone`]),
     ...(isNameTaken ? ["this node's name is taken by another: it serves alone"] : []),
     ...(moves > 0 ? [`${formatMany(moves, "move")} under way`] : []),

@@ -62,7 +62,7 @@ export function createStatusView() {
 }
 
 /** @param {StatusAnswer} status */
-function summaryText({ children, nats, uptime_s: uptimeS }) {
+function summaryText({ children, nats, uptime_s: uptimeS, forced_mode: forcedMode, flags }) {
   const { actors, ready, troubled, restarts } = treeSummary(children);
   const trouble = troubled.map(({ path, state }) => `${path} is ${state}`).slice(0, 3);
   return [
@@ -71,8 +71,23 @@ function summaryText({ children, nats, uptime_s: uptimeS }) {
     ...(troubled.length > 3 ? [`${troubled.length - 3} more in trouble`] : []),
     `${formatMany(restarts, "restart")} lately`,
     `up ${formatSpan(uptimeS)}`,
+    ...operatorsText(forcedMode, flags),
     ...natsText(nats),
   ].join(" · ");
+}
+
+/**
+ * What operators have said.
+ * @param {StatusAnswer["forced_mode"]} forcedMode
+ * @param {StatusAnswer["flags"]} flags
+ * @returns {readonly string[]}
+ */
+export function operatorsText(forcedMode, flags) {
+  const off = flags.filter(({ enabled }) => !enabled).map(({ flag, reason }) => (reason === null ? flag : `${flag} (${reason})`));
+  return [
+    ...(forcedMode === null ? [] : [`an operator forces the mode ${formatName(forcedMode)}`]),
+    ...(off.length === 0 ? [] : [`switched off: ${off.join(", ")}`]),
+  ];
 }
 
 /**

@@ -98,6 +98,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   model: "docs",
   name: "articles",
   task: "optimize_indexes",
+  flag: "hedging",
 };
 const nameOf = ({ method, path }: Route) => `${method} ${path}`;
 const isNaming = (route: Route) => /\{(collection|vector_store_id|alias|model)\}/.test(route.path) || NAMED_IN_BODY.includes(nameOf(route));

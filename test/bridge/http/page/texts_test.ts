@@ -37,13 +37,22 @@ test("A cluster is told of by who lives, who leads, and what is wrong with this 
     connection: "connected",
     is_name_taken: false,
     leader: "a",
+    mode: "full",
     nodes: [node, { ...node, state: "dead" }],
     collections: [],
     pending_moves: 0,
   };
   assert.is(clusterSummary(cluster), "1 of 2 nodes alive · a leads");
-  const troubled = clusterSummary({ ...cluster, connection: "isolated", is_name_taken: true, leader: null, pending_moves: 2 });
-  for (const part of ["nobody leads", "isolated", "name is taken", "2 moves under way"]) assert.match(troubled, part);
+  const troubled = clusterSummary({
+    ...cluster,
+    connection: "isolated",
+    is_name_taken: true,
+    leader: null,
+    mode: "no_rewrite",
+    pending_moves: 2,
+  });
+  for (const part of ["nobody leads", "isolated", "name is taken", "2 moves under way", "mode no rewrite at worst"])
+    assert.match(troubled, part);
 });
 
 test("A task of upkeep is told of by its last run, what came of it, and when it is due", () => {
