@@ -26,6 +26,7 @@ export function clusteredTransport(
     if (signal.aborted) throw cancellationOf(signal);
     const name = nameOf(request.collection, signal);
     const collection = typeof name === "string" ? name : await name;
+    if (!flags.routing) return local.request(SEARCH, request, headers, signal);
     return new Promise<EncodedAnswer>((resolve, reject) => {
       const settle = (sent: Sent<EncodedAnswer>) => {
         signal.removeEventListener("abort", onAbort);
@@ -46,7 +47,7 @@ export function clusteredTransport(
       return local.isConnected;
     },
     request<Request, Answer>(endpoint: Endpoint<Request, Answer>, request: Request, headers: MessageHeaders, signal: AbortSignal) {
-      if (endpoint.name !== SEARCH.name || !flags.routing) return local.request(endpoint, request, headers, signal);
+      if (endpoint.name !== SEARCH.name) return local.request(endpoint, request, headers, signal);
       return search(request as SearchRequest, headers, signal) as Promise<Answer>;
     },
     ready: (endpoint, request, headers) => local.ready(endpoint, request, headers),

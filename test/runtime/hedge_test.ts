@@ -14,9 +14,9 @@ interface Attempt {
 }
 
 /** A kind of call that was learned to take 20 ms, and whose attempts a test answers by hand. */
-async function startHedge(share = 0.05) {
+async function startHedge(share = 0.05, flags = { hedging: true }) {
   const clock: ManualClock = manualClock();
-  const budget = new HedgeBudget(share);
+  const budget = new HedgeBudget(share, flags);
   const hedge = new Hedge({ clock, budget, minDelayMs: 5, halfLifeMs: 60_000 });
   for (let call = 0; call < 40; call++) {
     const answer = hedge.run(never, async () => clock.sleep(20, never));
@@ -55,6 +55,21 @@ test("A call beyond its p95 gets a second attempt; the first answer wins and the
     assert.is((loser.signal.reason as KennelError).code, "cancelled");
     assert.equal([budget.stats.hedged, budget.stats.won], [1, winner === second ? 1 : 0]);
   }
+});
+
+test("While hedging is switched off no call has a second attempt, and what is learned is kept", async () => {
+  const flags = { hedging: false };
+  const { clock, budget, attempts, call } = await startHedge(0.05, flags);
+  const answer = call();
+  await clock.advance(1_000);
+  first(attempts).resolve("late");
+  assert.is(await answer, "late");
+  assert.equal([attempts.length, budget.stats.hedged], [1, 0]);
+  flags.hedging = true;
+  void call();
+  await clock.advance(1_000);
+  assert.is(attempts.length, 3, "the next one has two");
+  for (const { resolve } of attempts) resolve("end");
 });
 
 test("Second attempts are a twentieth of the calls at most, and ten may come at once", async () => {

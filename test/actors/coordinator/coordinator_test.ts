@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import { createCoordinator, type ModeSnapshot, type WatchedService } from "../../../actors/coordinator/coordinator.ts";
 import type { Role } from "../../../actors/coordinator/modes.ts";
 import { publishedModes } from "../../../actors/coordinator/published_modes.ts";
+import type { Mode } from "../../../actors/retriever/search.ts";
 import { startSupervisor, testLimits } from "../../support/supervision.ts";
 
 function startCoordinator() {
@@ -49,6 +50,33 @@ test("The mode follows a store's breaker within the hysteresis, out and back, on
   for (let step = 0; step < 6; step++) await clock.advance(250);
   assert.is(modes.read("store", false).mode, "full");
   assert.equal(changes, ["vector_store+lexical_index", "nothing"]);
+});
+
+test("What flags leave out is told in answers that would have it, and no more once they are on again", () => {
+  const service = (name: string): WatchedService => ({ name, isAvailable: true, breaker: "closed" });
+  const services = new Map<Role, WatchedService>([
+    ["language_model", service("openai")],
+    ["reranker", service("cohere")],
+  ]);
+  const board = { current: { epoch: 0, failed: new Map(), forcedMode: null as Mode | null, sinceMs: 0 } };
+  const flags = { rewriting: true, rerank: true };
+  const modes = publishedModes(board, services, true, flags);
+  const told = () => modes.read("resident", false).degradations.map(({ stage, reason, service: by }) => [stage, reason, by]);
+  assert.equal(told(), []);
+  flags.rerank = false;
+  assert.equal(told(), [["rerank", "switched_off", "cohere"]]);
+  assert.is(modes.read("resident", false), modes.read("resident", false), "worked out once");
+  assert.is(modes.read("resident", false).mode, "full", "no service has failed");
+  flags.rewriting = false;
+  assert.equal(told().length, 2);
+  board.current = { ...board.current, epoch: 1, forcedMode: "no_rewrite" };
+  assert.equal(told(), [
+    ["rewrite", "forced", "openai"],
+    ["rerank", "switched_off", "cohere"],
+  ]);
+  Object.assign(flags, { rewriting: true, rerank: true });
+  board.current = { ...board.current, epoch: 2, forcedMode: null };
+  assert.equal(told(), []);
 });
 
 test("A forced mode wins until it is taken back", async () => {

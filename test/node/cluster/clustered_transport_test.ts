@@ -15,7 +15,7 @@ const headers = { requestId: "r1", timeoutMs: 1_000, traceparent: null, scope: O
 const request = { collection: "alias" } as SearchRequest;
 const answer = { hits: new Uint8Array(1) } as EncodedAnswer;
 
-function routed() {
+function routed(flags = { routing: true }) {
   const local = localTransport(manualClock());
   const asked: { collection: string; settle: (sent: Sent<EncodedAnswer>) => void; isCancelled: boolean }[] = [];
   const cluster = {
@@ -27,7 +27,7 @@ function routed() {
       };
     },
   };
-  return { local, asked, transport: clusteredTransport(local, cluster, () => "docs") };
+  return { local, asked, transport: clusteredTransport(local, cluster, () => "docs", flags) };
 }
 
 test("A search goes to the cluster under its collection's own name, and its answer or error comes back", async () => {
@@ -42,6 +42,18 @@ test("A search goes to the cluster under its collection's own name, and its answ
   asked[1]?.settle({ kind: "error", error: { kind: "refused", cause: kennelError("overloaded") } });
   assert.is(await first, answer);
   await rejects(second, "overloaded");
+});
+
+test("With routing switched off each node answers what it is asked, until it is on again", async () => {
+  const flags = { routing: false };
+  const { local, asked, transport } = routed(flags);
+  local.serve(SEARCH, async () => answer);
+  assert.is(await transport.request(SEARCH, request, headers, never), answer);
+  assert.is(asked.length, 0);
+  flags.routing = true;
+  const sent = transport.request(SEARCH, request, headers, never);
+  asked[0]?.settle({ kind: "answer", answer });
+  assert.is(await sent, answer);
 });
 
 test("A caller that leaves cancels what the cluster was asked", async () => {

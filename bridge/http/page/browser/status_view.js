@@ -82,7 +82,7 @@ function summaryText({ children, nats, uptime_s: uptimeS, forced_mode: forcedMod
  * @param {StatusAnswer["flags"]} flags
  * @returns {readonly string[]}
  */
-export function operatorsText(forcedMode, flags) {
+function operatorsText(forcedMode, flags) {
   const off = flags.filter(({ enabled }) => !enabled).map(({ flag, reason }) => (reason === null ? flag : `${flag} (${reason})`));
   return [
     ...(forcedMode === null ? [] : [`an operator forces the mode ${formatName(forcedMode)}`]),

@@ -7,9 +7,9 @@ import { withRegistry } from "./registry_rig.ts";
 const test = suite("deadline pressure");
 const LIMITS = { maxMissRatio: 0.1, minCalls: 10, holdMs: 1_000 };
 
-function startPressure() {
+function startPressure(flags = { shedding: true }) {
   const clock = manualClock();
-  const pressure = new DeadlinePressure(clock, LIMITS);
+  const pressure = new DeadlinePressure(clock, LIMITS, flags);
   /** Twenty queries within a second, of which so many are late. */
   const second = async (late: number) => {
     for (let query = 0; query < 20; query++) {
@@ -32,6 +32,18 @@ test("Optional work is shed first, then half of the queries, then half of what i
   assert.equal(await second(0), ["load", 0.5]);
   assert.equal(await second(0), ["optional_work", 1]);
   assert.equal(await second(0), ["nothing", 1]);
+});
+
+test("While shedding is switched off nothing is shed, whatever was missed", async () => {
+  const flags = { shedding: true };
+  const { pressure, second } = startPressure(flags);
+  for (let seconds = 0; seconds < 5; seconds++) await second(20);
+  assert.is(pressure.refusal("docs", 0.9)?.code, "overloaded");
+  flags.shedding = false;
+  assert.is(pressure.refusal("docs", 0.9), null);
+  assert.is(pressure.sheds, "nothing");
+  flags.shedding = true;
+  assert.is(pressure.sheds, "load");
 });
 
 test("A part of the queries is always taken, so that a recovery is seen", async () => {

@@ -55,7 +55,19 @@ export function child(path: string, kind: string, changes: Partial<StatusNode> =
 }
 
 export function status(children: readonly StatusNode[], changes: Partial<StatusAnswer> = {}): StatusAnswer {
-  return { node: "kennel-1", version: "0.1.0", mode: "full", nats: null, uptime_s: 3725, cluster: null, children, events: [], ...changes };
+  return {
+    node: "kennel-1",
+    version: "0.1.0",
+    mode: "full",
+    forced_mode: null,
+    flags: [],
+    nats: null,
+    uptime_s: 3725,
+    cluster: null,
+    children,
+    events: [],
+    ...changes,
+  };
 }
 
 export const quietTree: readonly StatusNode[] = [
