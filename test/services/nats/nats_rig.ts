@@ -119,10 +119,10 @@ export async function openNode(
 }
 
 /** Resolves when `look` says so; what it looks at changes without telling. */
-export async function until(what: string, look: () => boolean | Promise<boolean>): Promise<void> {
-  for (const limit = AbortSignal.timeout(WAIT_MS); !limit.aborted; ) {
+export async function until(what: string, look: () => boolean | Promise<boolean>, limitMs = WAIT_MS): Promise<void> {
+  for (const limit = AbortSignal.timeout(limitMs); !limit.aborted; ) {
     if (await look()) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error(`Waited ${WAIT_MS} ms in vain: ${what}`);
+  throw new Error(`Waited ${limitMs} ms in vain: ${what}`);
 }
