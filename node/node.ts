@@ -33,6 +33,7 @@ import { createLogger, type Logger } from "../telemetry/logs.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { localTransport } from "../transport/local.ts";
 import { openAccess } from "./access.ts";
+import { clusterName } from "./cluster/shared_stores.ts";
 import { type Cluster, startCluster } from "./cluster/start_cluster.ts";
 import { startCoordination } from "./coordination.ts";
 import { type Core, NO_RETRIEVER_TAP, type RetrieverTap, startCore } from "./core.ts";
@@ -158,7 +159,7 @@ async function buildNode(
     node: name,
     start: config.flags,
     live,
-    file: new WordFile(join(config.dataDir, OPERATORS_FILE)),
+    file: new WordFile(join(config.dataDir, OPERATORS_FILE), clusterName(config, random)),
     modes,
     force: coordination.control.force,
     onSwitched: (switched) => {

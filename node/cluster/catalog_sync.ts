@@ -28,11 +28,14 @@ const MAX_WAITING = 10_000;
 /** Looks for names that nobody knows, in a second: strangers must not make the store work. */
 const MAX_LOOKUPS_PER_SECOND = 20;
 
+const ALWAYS = () => true;
+
 /** Keeps this node's view of collections level with what other nodes do to them. */
 export class CatalogSync {
   readonly #parts: CatalogSyncParts;
   readonly #stop = new AbortController();
-  readonly #waiting = new Set<string>();
+  /** To be looked at once more, and whether that is still wanted then. */
+  readonly #waiting = new Map<string, () => boolean>();
   readonly #looking = new Map<string, Promise<void>>();
   #timer: Timer | null = null;
   #aliases: Promise<void> = Promise.resolve();
@@ -45,12 +48,15 @@ export class CatalogSync {
     this.#schedule();
   }
 
-  /** Another node says that it has changed the collection. */
-  changed(collection: string): void {
+  /**
+   * Another node says that it has changed the collection.
+   * @param isWanted asked when a look that is under way has ended: whether it has not found already what was told of.
+   *   @default it may have been too early
+   */
+  changed(collection: string, isWanted: () => boolean = ALWAYS): void {
     if (!this.#parts.catalog.isLoaded) return; // K4
-    if (this.#looking.has(collection)) {
-      if (this.#waiting.size < MAX_WAITING) this.#waiting.add(collection); // K3
-    } else void this.#look(collection);
+    if (!this.#looking.has(collection)) return void this.#look(collection);
+    if (this.#waiting.size < MAX_WAITING && this.#waiting.get(collection) !== ALWAYS) this.#waiting.set(collection, isWanted); // K3
   }
 
   /** Another node says that it has moved an alias: all are read, once more where that is under way (K3). */
@@ -125,7 +131,9 @@ export class CatalogSync {
       )
       .finally(() => {
         this.#looking.delete(collection);
-        if (this.#waiting.delete(collection) && !this.#stop.signal.aborted) void this.#look(collection);
+        const isWanted = this.#waiting.get(collection);
+        this.#waiting.delete(collection);
+        if (isWanted?.() === true && !this.#stop.signal.aborted) void this.#look(collection);
       });
     this.#looking.set(collection, look);
     return look;

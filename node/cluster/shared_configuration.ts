@@ -38,7 +38,7 @@ export interface SharedConfigurationParts {
   readonly catalog: Pick<Catalog, "isLoaded" | "resolve" | "list" | "alias" | "aliases">;
   readonly operators: { readonly word: OperatorWord; hear(word: OperatorWord): boolean; settle(): void };
   /** Reads what has changed from the document store. */
-  readonly sync: { changed(collection: string): void; aliasesChanged(): void };
+  readonly sync: { changed(collection: string, isWanted?: () => boolean): void; aliasesChanged(): void };
   /** As the leader's word that comes by itself. */
   readonly hearControl: (control: Control) => void;
   readonly isLeader: () => boolean;
@@ -218,14 +218,17 @@ export class SharedConfiguration implements SharedWord {
   #hearCollection(name: string, text: string | null): void {
     const { catalog, sync, count } = this.#parts;
     if (!catalog.isLoaded) return; // the reading finds it
-    const known = collectionOf(catalog, name);
-    if (text === null) {
-      if (known !== null) sync.changed(name);
+    const told = text === null ? null : parseCollection(text);
+    if (text !== null && told === null) {
+      count("malformed_collections");
+      sync.changed(name);
       return;
     }
-    const told = parseCollection(text);
-    if (told === null) count("malformed_collections");
-    if (told === null || !isLevel(known === null ? null : this.#desiredOf(known), told)) sync.changed(name);
+    const isBehind = () => {
+      const known = collectionOf(catalog, name);
+      return told === null ? known !== null : !isLevel(known === null ? null : this.#desiredOf(known), told);
+    };
+    if (isBehind()) sync.changed(name, isBehind);
   }
 
   #hearAlias(alias: string, text: string | null): void {

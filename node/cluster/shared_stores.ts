@@ -30,6 +30,12 @@ export function storesOf({ milvus, mongodb, embedding }: Config, random: Random)
   return { digest: createHash("sha256").update(JSON.stringify(said)).digest("hex").slice(0, 32), isShared: true };
 }
 
+/** What tells this node's cluster from others; `alone`: it can be in none. */
+export function clusterName(config: Config, random: Random): string {
+  const { digest, isShared } = storesOf(config, random);
+  return isShared && config.nats.url !== "" ? digest : "alone";
+}
+
 /** Of an address that has been read; a comma or an `@` may stand in its password and options. */
 function databaseOf(url: string): string {
   return /^mongodb:\/\/[^/?#]*\/?([^?#]*)/.exec(url)?.[1] ?? "";

@@ -67,6 +67,35 @@ test("A change is looked at at once; what is told meanwhile is looked at once mo
   sync.stop();
 });
 
+test("What the look under way has found already is not looked at once more; a word that does not say what has changed wins", async () => {
+  const { clock, sync, looked, hold, letGo } = syncing([], [recordOf("docs", 1)]);
+  hold();
+  sync.changed("docs");
+  sync.changed("docs", () => false);
+  letGo();
+  await clock.flush();
+  assert.equal(looked, ["docs"]);
+  hold();
+  sync.changed("docs");
+  sync.changed("docs");
+  sync.changed("docs", () => false);
+  letGo();
+  await clock.flush();
+  assert.equal(looked, ["docs", "docs", "docs"]);
+  sync.stop();
+});
+
+test("Aliases that others move are read once for all words of a moment, and once more for those during it", async () => {
+  const { clock, sync, aliasReads } = syncing([], []);
+  for (let word = 0; word < 5; word++) sync.aliasesChanged();
+  await clock.flush();
+  assert.is(aliasReads(), 1);
+  sync.aliasesChanged();
+  await clock.flush();
+  assert.is(aliasReads(), 2);
+  sync.stop();
+});
+
 test("A rescan finds what is new, newer, and gone, and reads the aliases anew", async () => {
   const { clock, sync, looked, aliasReads } = syncing(
     [recordOf("same", 3), recordOf("older", 1), recordOf("gone", 1), recordOf("newer", 9)],

@@ -29,7 +29,7 @@ class Shared implements SharedWord {
 
 async function withOperators(
   run: (rig: {
-    start(shared?: SharedWord): Promise<Operators>;
+    start(shared?: SharedWord, owner?: string): Promise<Operators>;
     readonly live: () => LiveFlags;
     readonly board: { current: { forcedMode: Mode | null } };
     readonly switched: FlagKey[];
@@ -41,14 +41,14 @@ async function withOperators(
   const board = { current: { epoch: 0, failed: new Map(), forcedMode: null as Mode | null, sinceMs: 0 } };
   const switched: FlagKey[] = [];
   let live = new LiveFlags(ALL_ON);
-  const start = async (shared?: SharedWord) => {
+  const start = async (shared?: SharedWord, owner = "alone") => {
     live = new LiveFlags({ ...ALL_ON, rerank: false });
     board.current = { ...board.current, forcedMode: null };
     const operators = new Operators({
       node: "self",
       start: { ...ALL_ON, rerank: false },
       live,
-      file: new WordFile(path),
+      file: new WordFile(path, owner),
       modes: { board },
       force: async (mode) => {
         board.current = { ...board.current, forcedMode: mode };
@@ -143,6 +143,20 @@ test("A cluster that cannot be told changes nothing and says so; the node alone 
     await operators.force("lexical", never, "node");
     await operators.switchFlag("hedging", false, "", "node", never);
     assert.equal([board.current.forcedMode, live().values.hedging], ["lexical", false]);
+  });
+});
+
+test("What was said to a node that was alone, or to another cluster, is not carried into the one that it joins", async () => {
+  await withOperators(async ({ start, board }) => {
+    await (await start()).force("down", never);
+    const shared = new Shared();
+    const operators = await start(shared, "cluster-1");
+    assert.equal([operators.word.epoch, board.current.forcedMode], [0, null]);
+    await operators.force("basic", never);
+    await start(shared, "cluster-1");
+    assert.is(board.current.forcedMode, "basic");
+    await start(new Shared(), "cluster-2");
+    assert.is(board.current.forcedMode, null);
   });
 });
 
