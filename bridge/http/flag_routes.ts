@@ -59,7 +59,7 @@ function listFlags({ flags, limits }: Parts): Route {
       parameters: [],
       request: null,
       answers: { 200: jsonAnswer("All flags", flagsSchema, { object: "list", data: [EXAMPLE] }) },
-      errors: [],
+      errors: ["invalid_request"],
     },
     handle(exchange) {
       exchange.refuseQuery();
@@ -87,7 +87,7 @@ function putFlag({ flags, limits }: Parts): Route {
         },
       },
       answers: { 200: jsonAnswer("It holds for every query from now on", flagSchema, EXAMPLE) },
-      errors: ["not_found", "payload_too_large", "unsupported_media_type", "unavailable"],
+      errors: ["invalid_request", "not_found", "payload_too_large", "unsupported_media_type", "unavailable"],
     },
     async handle(exchange) {
       const key = parseFlagName(exchange.param("flag"));
@@ -112,7 +112,7 @@ function deleteFlag({ flags, limits }: Parts): Route {
       parameters: [FLAG_PARAMETER, SCOPE_PARAMETER],
       request: null,
       answers: { 200: jsonAnswer("The flag, as it holds now", flagSchema, RESET) },
-      errors: ["not_found", "unavailable"],
+      errors: ["invalid_request", "not_found", "unavailable"],
     },
     async handle(exchange) {
       const key = parseFlagName(exchange.param("flag"));
