@@ -4,6 +4,7 @@ import { natsProblems, withAbsolutePaths } from "./nats_addresses.ts";
 import { PROFILE_DEFAULTS } from "./profiles.ts";
 import { type Config, PROFILES, type Profile, SETTINGS } from "./schema.ts";
 import { isSetting, listSettings, type PlacedSetting, type SettingGroup } from "./setting.ts";
+import { tlsProblems, withAbsoluteTlsPaths } from "./tls_files.ts";
 
 /** Where a configuration comes from; `systemSources` reads a real machine. */
 export interface Sources {
@@ -68,6 +69,7 @@ export function loadConfig(sources: Sources): Config {
     nats: withAbsolutePaths(config.nats, sources.workingFolder),
     backup: { ...config.backup, folder: config.backup.folder && resolve(sources.workingFolder, config.backup.folder) },
     urlFetch: { ...config.urlFetch, caFile: config.urlFetch.caFile && resolve(sources.workingFolder, config.urlFetch.caFile) },
+    tls: withAbsoluteTlsPaths(config.tls, sources.workingFolder),
   };
 }
 
@@ -177,11 +179,11 @@ function findContradictions(config: Omit<Config, "auth">): readonly string[] {
   if (config.http.defaultTimeoutMs > config.http.maxTimeoutMs) problems.push("http.defaultTimeoutMs is longer than http.maxTimeoutMs");
   if (config.milvus.minPoolSize > config.milvus.maxPoolSize) problems.push("milvus.minPoolSize is larger than milvus.maxPoolSize");
   if (config.mongodb.minPoolSize > config.mongodb.maxPoolSize) problems.push("mongodb.minPoolSize is larger than mongodb.maxPoolSize");
-  problems.push(...natsProblems(config));
   if (config.urlIngest === "on" && config.urlFetch.hosts.length === 0)
     problems.push("urlIngest is on and urlFetch.hosts names no host: list those that documents may be fetched from; *: all public ones");
   if (config.backup.folder !== "" && config.mongodb.url !== "")
     problems.push("backup.folder is for the embedded document store: documents in MongoDB are backed up with its own tools");
+  problems.push(...natsProblems(config), ...tlsProblems(config));
   for (const [kind, limits] of Object.entries(config.supervision)) {
     if (limits.backoffMs > limits.maxBackoffMs) problems.push(`supervision.${kind}.backoffMs is longer than its maxBackoffMs`);
     if (limits.stopGraceMs > limits.stopLimitMs) problems.push(`supervision.${kind}.stopGraceMs is longer than its stopLimitMs`);

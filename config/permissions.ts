@@ -4,6 +4,7 @@ import { parseMilvusAddresses } from "./milvus_addresses.ts";
 import { parseMongoAddress } from "./mongodb_address.ts";
 import { natsFiles, parseNatsAddresses } from "./nats_addresses.ts";
 import { type Config, redisAddresses } from "./schema.ts";
+import { tlsFiles } from "./tls_files.ts";
 
 /**
  * Deno's permissions for serving with this configuration: what is read, written and listened on, and nothing else.
@@ -30,7 +31,10 @@ export function servePermissions(config: Config, root: string, packages: string,
   ];
 }
 
-/** Certificates and keys that the services' addresses name, and callers' keys: their folder, since a change puts another file in place. */
+/**
+ * Certificates and keys that the services' addresses name, and what is replaced while the node runs (callers' keys, the listener's certificates): its
+ * folder, since a change puts another file in place.
+ */
 function serviceFiles(config: Config): readonly string[] {
   const keysFolder = dirname(config.keys.file);
   return [
@@ -38,6 +42,7 @@ function serviceFiles(config: Config): readonly string[] {
     ...(parseMongoAddress(config.mongodb.url)?.files ?? []),
     ...natsFiles(config),
     ...(config.urlFetch.caFile === "" ? [] : [config.urlFetch.caFile]),
+    ...new Set(tlsFiles(config).map((file) => dirname(file))),
   ];
 }
 

@@ -49,6 +49,7 @@ import { openResident } from "./resident.ts";
 import { NO_TAP, type StoreTap } from "./services/parts.ts";
 import { superviseServices } from "./services.ts";
 import { NodeStatus } from "./status.ts";
+import { TlsFiles } from "./tls.ts";
 import { openUrlSource } from "./url_source.ts";
 
 export interface NodeEnvironment {
@@ -270,10 +271,13 @@ async function buildNode(
     choices: collectionChoices(services.embedding.name, config),
     version: VERSION,
   });
-  const listener = await startHttpListener(config.http, (request) => bridge.answer(request), clock);
+  const tls = await TlsFiles.open({ config, clock, logger });
+  const listener = await startHttpListener(config.http, (request) => bridge.answer(request), clock, tls?.material ?? null);
+  tls?.follow((material) => listener.replaceTls(material));
+  endings.push(() => tls?.close());
   nats?.serve(bridge); // in the background: a node that cannot reach NATS serves over HTTP
   status.readiness = "ok";
-  url = `http://${listener.host.includes(":") ? `[${listener.host}]` : listener.host}:${listener.port}`;
+  url = `${tls === null ? "http" : "https"}://${listener.host.includes(":") ? `[${listener.host}]` : listener.host}:${listener.port}`;
   logger.info({ url, dataDir: config.dataDir }, "serving");
   const background = new AbortController();
   const begin = () => {

@@ -11,8 +11,11 @@
  *   L2. After `stop` no request is accepted; one that was accepted gets its answer, until the grace has passed.
  *   L3. When a client goes away, `request.signal` aborts.
  *   L4. What a client goes on sending after its answer is read for `DRAIN_MS` at most, then its connection is closed.
+ *   L5. Over TLS, where clients are to show a certificate, one without a good one gets no further than the handshake, which
+ *       may take `headersTimeoutMs`.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import process from "node:process";
 import type { Clock } from "./clock.ts";
@@ -37,6 +40,16 @@ export interface HttpListenerOptions {
   readonly keepAliveTimeoutMs: number;
 }
 
+/** What the listener shows, and whom it believes: PEM. */
+export interface TlsMaterial {
+  readonly cert: string;
+  readonly key: string;
+  /** Who signs clients' certificates; null: none is asked for. */
+  readonly clientCa: string | null;
+}
+
+const MIN_TLS_VERSION = "TLSv1.2";
+
 export interface HttpListener {
   readonly host: string;
   /** The port that was bound. */
@@ -48,38 +61,56 @@ export interface HttpListener {
    * @returns how many requests were cut off
    */
   stop(graceMs: number): Promise<number>;
+  /** Connections from now on get these, which must be a pair. Throws where the listener is a plain one. */
+  replaceTls(material: TlsMaterial): void;
 }
 
-/** Rejects when the address can't be bound; the error's message names it. */
-export async function startHttpListener(options: HttpListenerOptions, handler: HttpHandler, clock: Clock): Promise<HttpListener> {
+/**
+ * Rejects when the address can't be bound; the error's message names it.
+ * @param tls null: plain HTTP
+ */
+export async function startHttpListener(
+  options: HttpListenerOptions,
+  handler: HttpHandler,
+  clock: Clock,
+  tls: TlsMaterial | null = null,
+): Promise<HttpListener> {
   const connections = new Connections();
-  const server = createServer(
-    {
-      maxHeaderSize: options.maxHeaderBytes,
-      headersTimeout: options.headersTimeoutMs,
-      requestTimeout: options.requestTimeoutMs,
-      keepAliveTimeout: options.keepAliveTimeoutMs,
-      // How late a timeout may be noticed.
-      connectionsCheckingInterval: Math.max(50, Math.min(1_000, options.headersTimeoutMs / 4)),
-      noDelay: true,
-    },
-    (received, answering) => {
-      // Deno's own types of this callback lag behind those of the package.
-      const [incoming, outgoing] = [received as IncomingMessage, answering as ServerResponse];
-      const { socket } = incoming;
-      const request = IncomingRequest.of(incoming);
-      connections.begin(socket);
-      outgoing.on("close", () => {
-        connections.end(socket);
-        if (!outgoing.writableFinished || (incoming.destroyed && !incoming.complete)) request?.leave();
-        else if (!incoming.complete) letRunOut(incoming, clock);
-      });
-      if (request === null) sendAnswer(outgoing, BAD_REQUEST);
-      else process.nextTick(whenArrived, incoming, () => respond(handler, request, outgoing));
-    },
-  );
+  const limits = {
+    maxHeaderSize: options.maxHeaderBytes,
+    headersTimeout: options.headersTimeoutMs,
+    requestTimeout: options.requestTimeoutMs,
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    // How late a timeout may be noticed.
+    connectionsCheckingInterval: Math.max(50, Math.min(1_000, options.headersTimeoutMs / 4)),
+    noDelay: true,
+  };
+  const take = (received: unknown, answering: unknown) => {
+    // Deno's own types of this callback lag behind those of the package.
+    const [incoming, outgoing] = [received as IncomingMessage, answering as ServerResponse];
+    const { socket } = incoming;
+    const request = IncomingRequest.of(incoming);
+    connections.begin(socket);
+    outgoing.on("close", () => {
+      connections.end(socket);
+      if (!outgoing.writableFinished || (incoming.destroyed && !incoming.complete)) request?.leave();
+      else if (!incoming.complete) letRunOut(incoming, clock);
+    });
+    if (request === null) sendAnswer(outgoing, BAD_REQUEST);
+    else process.nextTick(whenArrived, incoming, () => respond(handler, request, outgoing));
+  };
+  const server: Server | TlsServer =
+    tls === null
+      ? createServer(limits, take)
+      : createTlsServer({ ...limits, ...tlsOptions(tls), handshakeTimeout: options.headersTimeoutMs }, take);
   server.maxConnections = options.maxConnections;
-  server.on("connection", (socket) => connections.add(socket));
+  if (tls === null) server.on("connection", (socket: Socket) => connections.add(socket));
+  else {
+    server.on("connection", (socket: Socket) => connections.addHandshake(socket));
+    server.on("secureConnection", (socket: Socket) => connections.add(socket));
+    // A client that was not let in, or has left: its connection is closed already.
+    server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
+  }
   await bind(server, options);
 
   let stopped: Promise<number> | null = null;
@@ -90,7 +121,16 @@ export async function startHttpListener(options: HttpListenerOptions, handler: H
       stopped ??= stopListening(server, connections, clock, graceMs);
       return stopped;
     },
+    replaceTls(material) {
+      if (!("setSecureContext" in server)) throw new TypeError("A plain listener has no certificate to replace");
+      server.setSecureContext(tlsOptions(material));
+    },
   };
+}
+
+function tlsOptions({ cert, key, clientCa }: TlsMaterial) {
+  const clients = clientCa === null ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
+  return { cert, key, minVersion: MIN_TLS_VERSION, ...clients } as const;
 }
 
 const BAD_REQUEST: HttpAnswer = { status: 400, headers: { connection: "close" }, body: null };
@@ -164,14 +204,25 @@ async function stopListening(server: Server, connections: Connections, clock: Cl
   return cutOff;
 }
 
+const otherEnd = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`;
+
 /** Which sockets are open, and how many requests each still owes an answer. */
 class Connections {
   readonly #requests = new Map<Socket, number>();
   /** Those that have not brought a request yet. */
   readonly #unused = new Set<Socket>();
+  /** Those that are not agreed on TLS yet, by the other end's address. */
+  readonly #handshakes = new Map<string, Socket>();
   #isClosing = false;
 
+  addHandshake(socket: Socket): void {
+    const end = otherEnd(socket);
+    this.#handshakes.set(end, socket);
+    socket.once("close", () => this.#handshakes.get(end) === socket && this.#handshakes.delete(end));
+  }
+
   add(socket: Socket): void {
+    this.#handshakes.delete(otherEnd(socket));
     this.#requests.set(socket, 0);
     this.#unused.add(socket);
     socket.once("close", () => {
@@ -201,6 +252,7 @@ class Connections {
 
   closeUnused(): void {
     for (const socket of this.#unused) socket.destroy();
+    for (const socket of this.#handshakes.values()) socket.destroy();
   }
 
   /** @returns how many requests lost their answer */

@@ -124,9 +124,10 @@ export function serverUrl(sources: Sources): string {
     return given;
   }
   try {
-    const { host, port } = loadConfig(sources).http;
+    const { http, tls } = loadConfig(sources);
+    const { host, port } = http;
     const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-    return `http://${reachable.includes(":") && !reachable.startsWith("[") ? `[${reachable}]` : reachable}:${port}`;
+    return `${tls.certFile === "" ? "http" : "https"}://${reachable.includes(":") && !reachable.startsWith("[") ? `[${reachable}]` : reachable}:${port}`;
   } catch (error) {
     if (error instanceof ConfigError) throw new CommandError(error.message, EXIT.misused, { cause: error });
     throw error;

@@ -53,7 +53,7 @@ function addressOf(child: ChildProcess, written: () => string): Promise<string> 
     const fail = (why: string) => reject(new Error(`Kennel ${why}; it wrote:\n${written()}`));
     const limit = setTimeout(() => fail(`did not start within ${START_LIMIT_MS} ms`), START_LIMIT_MS);
     const look = () => {
-      const url = /Kennel serves on (http:\/\/[^\s(]+)/.exec(written())?.[1];
+      const url = /Kennel serves on (https?:\/\/[^\s(]+)/.exec(written())?.[1];
       if (url === undefined) return;
       clearTimeout(limit);
       resolve(url.replace(/\/$/, ""));
