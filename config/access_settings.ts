@@ -18,6 +18,21 @@ export const KEY_LIMIT_SETTINGS = {
   ),
 };
 
+/** Of `nats`. */
+export const NATS_CALLOUT_SETTINGS = {
+  calloutSeedFile: setting(
+    z.string(),
+    "",
+    "File with the seed (`SA…`) of the account that the servers' `auth_callout` names as issuer: this node then answers them who may connect, by callers' keys. Empty: it does not",
+  ),
+  calloutAccount: setting(z.string().min(1).max(256), "$G", "The servers' account that callers come into"),
+  calloutSessionMs: setting(
+    z.int().min(1_000).max(86_400_000),
+    600_000,
+    "Time after which a caller's connection ends and its key is looked at anew; each message's own key is looked at in any case",
+  ),
+};
+
 export const ACCESS_SETTINGS = {
   tls: {
     certFile: setting(

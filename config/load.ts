@@ -56,13 +56,13 @@ export function loadConfig(sources: Sources): Config {
     place(values, setting.path, check(setting, given.get(setting.key), fallback, problems));
   }
   // Every setting has been placed at its path, and checked by its own schema where it was given.
-  const config = values as Omit<Config, "auth"> & { readonly auth: "auto" | "off" | "required" };
+  const config = values as Unresolved;
   problems.push(...findContradictions(config));
   if (problems.length > 0) throw new ConfigError(problems);
   const dataDir = resolve(sources.workingFolder, config.dataDir);
   return {
     ...config,
-    auth: config.auth === "auto" ? (isLoopback(config.http.host) ? "off" : "required") : config.auth,
+    auth: resolvedAuth(config),
     keys: { ...config.keys, file: config.keys.file === "" ? join(dataDir, "keys.json") : resolve(sources.workingFolder, config.keys.file) },
     nodeName: config.nodeName || toNodeName(sources.hostName()),
     dataDir,
@@ -171,10 +171,18 @@ function check(setting: PlacedSetting, given: Given | undefined, fallback: unkno
   return fallback;
 }
 
+type Unresolved = Omit<Config, "auth"> & { readonly auth: "auto" | "off" | "required" };
+
+function resolvedAuth({ auth, http }: Unresolved): Config["auth"] {
+  return auth === "auto" ? (isLoopback(http.host) ? "off" : "required") : auth;
+}
+
 /** What no single setting can know. */
-function findContradictions(config: Omit<Config, "auth">): readonly string[] {
+function findContradictions(config: Unresolved): readonly string[] {
   const problems: string[] = [];
   problems.push(...modelProblems(config));
+  if (config.nats.calloutSeedFile !== "" && resolvedAuth(config) === "off")
+    problems.push("nats.calloutSeedFile is set and callers need no key; set auth to required");
   if (config.drain.graceMs > config.drain.limitMs) problems.push("drain.graceMs is longer than drain.limitMs, which holds all of a drain");
   if (config.http.defaultTimeoutMs > config.http.maxTimeoutMs) problems.push("http.defaultTimeoutMs is longer than http.maxTimeoutMs");
   if (config.milvus.minPoolSize > config.milvus.maxPoolSize) problems.push("milvus.minPoolSize is larger than milvus.maxPoolSize");

@@ -53,7 +53,7 @@ function parseAddress(
 
 /** Files with keys and certificates, which a connection reads. */
 export function natsFiles({ nats }: Pick<Config, "nats">): readonly string[] {
-  return [nats.nkeyFile, nats.credsFile, nats.caFile, nats.certFile, nats.keyFile].filter((path) => path !== "");
+  return [nats.nkeyFile, nats.credsFile, nats.caFile, nats.certFile, nats.keyFile, nats.calloutSeedFile].filter((path) => path !== "");
 }
 
 /** Paths as they hold from the folder that the node was started in. */
@@ -66,6 +66,7 @@ export function withAbsolutePaths(nats: Config["nats"], workingFolder: string): 
     caFile: absolute(nats.caFile),
     certFile: absolute(nats.certFile),
     keyFile: absolute(nats.keyFile),
+    calloutSeedFile: absolute(nats.calloutSeedFile),
   };
 }
 
@@ -83,6 +84,7 @@ export function natsProblems({ nats }: Pick<Config, "nats">): readonly string[] 
     ...(given.length > 1 ? [`NATS is to know this node in ${given.length} ways: ${given.join(", ")}; choose one`] : []),
     ...(nats.password !== "" && nats.user === "" ? ["nats.password is set and nats.user is not"] : []),
     ...((nats.certFile === "") === (nats.keyFile === "") ? [] : ["nats.certFile and nats.keyFile belong together; one is missing"]),
+    ...(nats.calloutSeedFile !== "" && nats.url === "" ? ["nats.calloutSeedFile is set and nats.url is not"] : []),
     ...(nats.reconnectMs > nats.maxReconnectMs ? ["nats.reconnectMs is longer than nats.maxReconnectMs"] : []),
   ];
 }

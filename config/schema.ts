@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ACCESS_SETTINGS, KEY_LIMIT_SETTINGS } from "./access_settings.ts";
+import { ACCESS_SETTINGS, KEY_LIMIT_SETTINGS, NATS_CALLOUT_SETTINGS } from "./access_settings.ts";
 import { childLimits } from "./child_limits.ts";
 import { FLAG_SETTINGS } from "./flags.ts";
 import { MODEL_SETTINGS } from "./model_settings.ts";
@@ -238,6 +238,7 @@ export const SETTINGS = {
       "_INBOX",
       "What subjects of answers to this node begin with, where its user may not use `_INBOX`",
     ),
+    ...NATS_CALLOUT_SETTINGS,
     streamCheckMs: setting(milliseconds(), 60_000, "Pause between two looks whether a stream captures the subjects of questions"),
   },
 

@@ -41,6 +41,7 @@ import { loadDocumentation } from "./documentation.ts";
 import { nodeName, runtimeName } from "./identity.ts";
 import { openJobQueue } from "./job_queue.ts";
 import { openNats } from "./nats.ts";
+import { openCallout } from "./nats_callout.ts";
 import { LiveFlags } from "./operators/live_flags.ts";
 import { Operators } from "./operators/operators.ts";
 import { WordFile } from "./operators/word_file.ts";
@@ -275,6 +276,8 @@ async function buildNode(
   const listener = await startHttpListener(config.http, (request) => bridge.answer(request), clock, tls?.material ?? null);
   tls?.follow((material) => listener.replaceTls(material));
   endings.push(() => tls?.close());
+  const callout = nats === null ? null : openCallout({ config, name, clock, random, logger, metrics }, nats, access);
+  endings.push(() => callout?.stop());
   nats?.serve(bridge); // in the background: a node that cannot reach NATS serves over HTTP
   status.readiness = "ok";
   url = `${tls === null ? "http" : "https"}://${listener.host.includes(":") ? `[${listener.host}]` : listener.host}:${listener.port}`;
