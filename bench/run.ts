@@ -5,6 +5,7 @@ import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { accessBenchmark } from "./access.ts";
 import { backupBenchmark } from "./backup.ts";
 import { chatBenchmark } from "./chat.ts";
 import { deadlinesBenchmark } from "./deadlines.ts";
@@ -39,6 +40,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   strategiesBenchmark,
   chatBenchmark,
   searchBenchmark,
+  accessBenchmark,
   ingestBenchmark,
   startBenchmark,
   memoryBenchmark,

@@ -3,6 +3,7 @@ import { modelProblems } from "./embedding_choice.ts";
 import { natsProblems, withAbsolutePaths } from "./nats_addresses.ts";
 import { PROFILE_DEFAULTS } from "./profiles.ts";
 import { type Config, PROFILES, type Profile, SETTINGS } from "./schema.ts";
+import { isSecretFile, readSecretFiles } from "./secret_files.ts";
 import { isSetting, listSettings, type PlacedSetting, type SettingGroup } from "./setting.ts";
 import { tlsProblems, withAbsoluteTlsPaths } from "./tls_files.ts";
 
@@ -29,7 +30,7 @@ export class ConfigError extends Error {
 }
 
 /** Read by the command line and the launcher, not by a node. */
-const CLIENT_VARIABLES = ["KENNEL_CONFIG", "KENNEL_URL", "KENNEL_API_KEY"];
+const CLIENT_VARIABLES = ["KENNEL_CONFIG", "KENNEL_URL", "KENNEL_API_KEY", "KENNEL_API_KEY_FILE"];
 const DEFAULT_FILE = "kennel.json";
 
 interface Given {
@@ -47,6 +48,7 @@ export function loadConfig(sources: Sources): Config {
   const settings = listSettings(SETTINGS);
   const given = new Map<string, Given>([
     ...readConfigFile(sources, settings, problems),
+    ...readSecretFiles(sources, settings, problems),
     ...readEnvironment(sources.environment, settings, problems),
   ]);
   const profile = readProfile(given);
@@ -134,7 +136,7 @@ function readEnvironment(environment: Sources["environment"], settings: readonly
     if (CLIENT_VARIABLES.includes(name) || text === undefined) return [];
     const setting = byName.get(name);
     if (setting !== undefined) return [[setting.key, { value: parseText(setting, text), from: name }]];
-    if (!name.startsWith("KENNEL_")) return [];
+    if (!name.startsWith("KENNEL_") || isSecretFile(name, settings)) return [];
     problems.push(`${name} is not a setting${suggest(name, [...byName.keys()])}`);
     return [];
   });

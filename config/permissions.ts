@@ -14,12 +14,19 @@ import { tlsFiles } from "./tls_files.ts";
  * @param root the folder that main.ts lies in
  * @param packages where node_modules really lies, which may be elsewhere behind a link
  * @param configFile the configuration's own file, which the server reads again
+ * @param secretFiles and those that hold its secrets
  */
-export function servePermissions(config: Config, root: string, packages: string, configFile: string): readonly string[] {
+export function servePermissions(
+  config: Config,
+  root: string,
+  packages: string,
+  configFile: string,
+  secretFiles: readonly string[] = [],
+): readonly string[] {
   const hosts = config.http.host === "localhost" ? ["localhost", "127.0.0.1", "[::1]"] : [bracketed(config.http.host)];
   const backupFolder = config.backup.folder === "" ? [] : [config.backup.folder];
   return [
-    `--allow-read=${[root, packages, config.dataDir, configFile, ...backupFolder, ...serviceFiles(config), "/etc/hosts", "/usr/bin/ldd", "/proc/self"].map(escaped).join(",")}`,
+    `--allow-read=${[root, packages, config.dataDir, configFile, ...secretFiles, ...backupFolder, ...serviceFiles(config), "/etc/hosts", "/usr/bin/ldd", "/proc/self"].map(escaped).join(",")}`,
     `--allow-write=${[config.dataDir, ...backupFolder].map(escaped).join(",")}`,
     // Which hosts documents are fetched from is known only when somebody asks; the node itself checks each address.
     config.urlIngest === "on"

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { z } from "zod";
 import { ConfigError, loadConfig, type Sources } from "../../config/load.ts";
 import type { Clock } from "../../runtime/clock.ts";
@@ -107,11 +108,19 @@ function innermost(error: unknown): string {
 }
 
 /** KENNEL_API_KEY; null: none is set. What is wrong with it is said without showing it. */
-export function apiKey({ environment }: Pick<Sources, "environment">): string | null {
-  const given = environment.KENNEL_API_KEY?.trim() ?? "";
+export function apiKey({
+  environment,
+  readFile,
+  workingFolder,
+}: Pick<Sources, "environment" | "readFile" | "workingFolder">): string | null {
+  const file = environment.KENNEL_API_KEY_FILE ?? "";
+  const given = (environment.KENNEL_API_KEY || (file === "" ? "" : (readFile(resolve(workingFolder, file)) ?? "\0"))).trim();
   if (given === "") return null;
   if (/^[\x21-\x7e]+$/.test(given)) return given;
-  throw new CommandError("KENNEL_API_KEY: expected a key as kennel keys create prints it", EXIT.misused);
+  throw new CommandError(
+    "KENNEL_API_KEY, or the file that KENNEL_API_KEY_FILE names: expected a key as kennel keys create prints it",
+    EXIT.misused,
+  );
 }
 
 /** KENNEL_URL, or where the configuration says that this machine's node listens. */

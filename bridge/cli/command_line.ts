@@ -118,6 +118,15 @@ function describeCommands(environment: CommandLineEnvironment, handlers: Command
       loadConfig(sources);
       terminal.out("The configuration is valid");
     });
+  config
+    .command("permissions")
+    .description("print what it needs of Deno, a permission a line: serve is started with these and no others")
+    .addOption(jsonOption())
+    .action(async ({ json }) => {
+      const { ownPermissions } = await import("../../config/own_permissions.ts");
+      const permissions = ownPermissions(sources);
+      terminal.out(json ? JSON.stringify(permissions) : permissions.join("\n"));
+    });
   return program;
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -37,6 +37,51 @@ test("Started with named permissions, a node loads a document, answers, and leav
     await rm(folder, { recursive: true, force: true });
     assert.equal([exitCode, signal], [0, null], err);
     assert.is(out.split("Kennel serves on").length, 2, "its output comes once");
+    assert.not.match(out + err, "NotCapable");
+  }
+});
+
+test("With TLS, keys, an audit log and a secret from a file, named permissions are enough, and those that the command prints are these", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "kennel-launch-"));
+  const certificates = fileURLToPath(new URL("../data/tls/", import.meta.url));
+  await writeFile(join(folder, "secret"), "sk-of-a-file\n");
+  const env = {
+    KENNEL_HTTP_PORT: "0",
+    KENNEL_PROFILE: "test",
+    KENNEL_DATA_DIR: join(folder, "data"),
+    KENNEL_AUTH: "required",
+    KENNEL_KEYS_FILE: join(folder, "keys", "keys.json"),
+    KENNEL_KEYS_CHECK_MS: "100",
+    KENNEL_AUDIT_TO: "file",
+    KENNEL_TLS_CERT_FILE: join(certificates, "server.pem"),
+    KENNEL_TLS_KEY_FILE: join(certificates, "server.key"),
+    OPENAI_API_KEY_FILE: join(folder, "secret"),
+  };
+  const printed = (await launch(["config", "permissions"], env).ended).out.trim().split("\n");
+  assert.ok(
+    printed.some(
+      (flag) => flag.startsWith("--allow-read=") && flag.includes(join(folder, "secret")) && flag.includes(certificates.slice(0, -1)),
+    ),
+  );
+  assert.equal([printed.includes("--allow-all"), printed.some((flag) => /^--allow-(read|write|net|ffi|run)$/.test(flag))], [false, false]);
+  const made = await launch(["keys", "create", "--name", "t", "--scope", "write", "--collections", "*"], env).ended;
+  assert.is(made.exitCode, 0, made.err);
+  const server = launch(["serve"], env);
+  try {
+    const url = /https:\/\/[^\s(]+/.exec(await server.untilOut(/Kennel serves on https:\/\/[^\s(]+/))?.[0] as string;
+    const client = { KENNEL_URL: url, KENNEL_API_KEY: made.out.trim(), DENO_CERT: join(certificates, "authority.pem") };
+    await writeFile(join(folder, "note.txt"), "Herons nest in colonies.");
+    const loaded = await launch(["ingest", "birds", join(folder, "note.txt"), "--json"], client).ended;
+    assert.is(loaded.exitCode, 0, loaded.err);
+    const found = await launch(["search", "birds", "where do herons nest", "--json"], client).ended;
+    assert.match(JSON.parse(found.out).data[0].text, "Herons nest in colonies", found.err);
+    const audit = await readFile(join(folder, "data", "audit", "audit.log"), "utf8");
+    assert.match(audit, '"route":"/v1/collections/{collection}/documents"');
+  } finally {
+    server.kill("SIGTERM");
+    const { exitCode, out, err } = await server.ended;
+    await rm(folder, { recursive: true, force: true });
+    assert.is(exitCode, 0, err);
     assert.not.match(out + err, "NotCapable");
   }
 });

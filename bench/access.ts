@@ -1,0 +1,162 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { AccessCommand, AccessNodes, CheckTimes } from "./harness/access_nodes.ts";
+import { atLeast, type BenchContext, type Benchmark, type Figure, plain, type Report } from "./harness/benchmark.ts";
+import { loadQueries, nplDocuments } from "./harness/corpus.ts";
+import { pause } from "./harness/kennel_client.ts";
+import type { LoadCommand, LoadResult } from "./harness/load.ts";
+import { processorMs } from "./harness/processor_time.ts";
+import { type SideProcess, startSideProcess } from "./harness/side_process.ts";
+import { median } from "./harness/statistics.ts";
+
+/**
+ * The same searches of nodes that ask for no key, for a key, and for a key with limits. Short rounds take turns, in changing
+ * order, in one process that serves all three, so that a busy machine slows all alike; figures are medians of rounds.
+ */
+export const accessBenchmark: Benchmark = { name: "access", title: "Searches with keys and limits beside those without", run };
+
+const SIDES = ["open", "keyed", "limited"] as const;
+type Side = (typeof SIDES)[number];
+const PATHS = ["kept answers", "searched anew"] as const;
+type Path = (typeof PATHS)[number];
+
+const CONNECTIONS = 16;
+const REPEATED_QUERIES = 50;
+/** What a key may cost of the throughput. */
+const LEAST_SHARE = 0.97;
+
+interface Measured {
+  readonly perSecond: number;
+  readonly requests: number;
+  /** Processor time of the nodes' process meanwhile, in steps of 10. */
+  readonly processorMs: number;
+}
+
+type Round = Readonly<Record<Side, Measured>>;
+
+async function run(context: BenchContext): Promise<Report> {
+  const documents = await nplDocuments(context.isQuick ? 500 : 4_000);
+  const folder = join(context.workFolder, "access");
+  await mkdir(folder, { recursive: true });
+  const host = startSideProcess(new URL("./harness/access_nodes.ts", import.meta.url));
+  const load = startSideProcess(new URL("./harness/load.ts", import.meta.url));
+  try {
+    const nodes = await host.ask<AccessNodes>({ kind: "start", folder } satisfies AccessCommand);
+    for (const side of SIDES) await fill(nodes, side, documents);
+    const bodies = loadQueries(documents, 1_000).map((query) => JSON.stringify({ query }));
+    const rounds: Record<Path, Round[]> = { "kept answers": [], "searched anew": [] };
+    const count = context.isQuick ? 3 : 60;
+    for (const path of PATHS)
+      for (let round = 0; round <= count; round++) {
+        context.progress(`${path}, round ${round} of ${count}`);
+        const measured = await measureRound(nodes, path, bodies, round, { host, load }, context.isQuick ? 200 : 400);
+        if (round > 0) rounds[path].push(measured); // the first one warms
+      }
+    const checks = await host.ask<CheckTimes>({ kind: "checks" } satisfies AccessCommand);
+    return { figures: [...PATHS.flatMap((path) => figuresOf(path, rounds[path])), ...checkFigures(checks)], details: { rounds, checks } };
+  } finally {
+    await host.ask({ kind: "stop" } satisfies AccessCommand).catch(() => {});
+    await Promise.all([host.stop(), load.stop()]);
+  }
+}
+
+const headersOf = ({ key }: AccessNodes, side: Side): Readonly<Record<string, string>> =>
+  side === "open" ? {} : { authorization: `Bearer ${key}` };
+
+async function fill(nodes: AccessNodes, side: Side, documents: readonly object[]): Promise<void> {
+  const call = async (method: string, path: string, body?: unknown) => {
+    const answer = await fetch(`http://127.0.0.1:${nodes.ports[side]}${path}`, {
+      method,
+      headers: {
+        "content-type": "application/json",
+        "x-request-timeout-ms": "600000",
+        "cache-control": "no-cache",
+        ...headersOf(nodes, side),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${(await answer.text()).slice(0, 300)}`);
+    return (await answer.json()) as { readonly id?: string; readonly status?: string; readonly freshness?: { readonly index: string } };
+  };
+  await call("PUT", "/v1/collections/docs", { resident: "always" });
+  const { id } = await call("POST", "/v1/collections/docs/documents", { documents });
+  const limit = AbortSignal.timeout(300_000);
+  const until = async (isSo: () => Promise<boolean>) => {
+    while (!(await isSo())) {
+      limit.throwIfAborted();
+      await pause(50);
+    }
+  };
+  await until(async () => (await call("GET", `/v1/jobs/${id}`)).status === "completed");
+  await until(async () => (await call("POST", "/v1/collections/docs/search", { query: "warm" })).freshness?.index === "resident");
+}
+
+async function measureRound(
+  nodes: AccessNodes,
+  path: Path,
+  bodies: readonly string[],
+  round: number,
+  { host, load }: { readonly host: SideProcess; readonly load: SideProcess },
+  durationMs: number,
+): Promise<Round> {
+  const measured: Partial<Record<Side, Measured>> = {};
+  for (const place of SIDES.keys()) {
+    const side = SIDES[(place + round) % SIDES.length] as Side;
+    const isKept = path === "kept answers";
+    const beforeMs = processorMs(host.pid);
+    const result = await load.ask<LoadResult>({
+      port: nodes.ports[side],
+      path: "/v1/collections/docs/search",
+      headers: { ...headersOf(nodes, side), ...(isKept ? {} : { "cache-control": "no-cache" }) },
+      bodies: isKept ? bodies.slice(0, REPEATED_QUERIES) : bodies,
+      connections: CONNECTIONS,
+      durationMs,
+      maxRequests: Number.MAX_SAFE_INTEGER,
+    } satisfies LoadCommand);
+    if (result.failures > 0) throw new Error(`${result.failures} of ${result.requests} requests failed: ${result.sample.slice(0, 300)}`);
+    measured[side] = { perSecond: result.perSecond, requests: result.requests, processorMs: processorMs(host.pid) - beforeMs };
+  }
+  return measured as Round;
+}
+
+function figuresOf(path: Path, rounds: readonly Round[]): Figure[] {
+  const over = (value: (round: Round) => number) => median(rounds.map(value));
+  const sum = (value: (round: Round) => number) => rounds.reduce((total, round) => total + value(round), 0);
+  /** Processor time for one request. */
+  const cost = (side: Side) => sum((round) => round[side].processorMs) / sum((round) => round[side].requests);
+  return [
+    plain(
+      `${path}: without keys`,
+      over(({ open }) => open.perSecond),
+      "req/s",
+    ),
+    plain(
+      `${path}: with a key`,
+      over(({ keyed }) => keyed.perSecond),
+      "req/s",
+    ),
+    atLeast(
+      `${path}: with a key / without`,
+      over(({ keyed, open }) => keyed.perSecond / open.perSecond),
+      "ratio",
+      LEAST_SHARE,
+    ),
+    atLeast(
+      `${path}: with a key and limits / without`,
+      over(({ limited, open }) => limited.perSecond / open.perSecond),
+      "ratio",
+      LEAST_SHARE,
+    ),
+    plain(`${path}: processor time, with a key / without`, cost("keyed") / cost("open"), "ratio"),
+    plain(`${path}: processor time, with a key and limits / without`, cost("limited") / cost("open"), "ratio"),
+  ];
+}
+
+function checkFigures({ good, unknownId, wrongAtFirst, wrongAtLast }: CheckTimes): Figure[] {
+  return [
+    plain("one look at a good key", good, "us"),
+    plain("at a key of no known id", unknownId, "us"),
+    plain("at one that is wrong from its first character on", wrongAtFirst, "us"),
+    plain("at one that is wrong in its last", wrongAtLast, "us"),
+  ];
+}
