@@ -1,0 +1,8 @@
+/** Runs the brief matrix on the tree that this file stands in, and prints what it has found as one line of JSON. */
+import { onAccessNode, runBriefMatrix, seed } from "./access_rig.ts";
+
+await onAccessNode(async (rig) => {
+  await seed(rig);
+  const { leaks, lacks } = await runBriefMatrix(rig);
+  console.log(JSON.stringify({ leaks: leaks.length, first: leaks[0] ?? null, lacks: lacks.length }));
+});

@@ -1,0 +1,71 @@
+/**
+ * The matrix on copies of the code in each of which one line is gone that keeps what is told apart: it has to find a leak in
+ * every one, and none in a copy that is whole. Copies lie in a folder of their own; the code itself knows nothing of it.
+ */
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { runProcess } from "../support/command_process.ts";
+import { MUTATIONS, type Mutation } from "./access_mutations.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const LEFT_OUT = ["node_modules", ".git", ".cache", "bench", "k8s", "docs", "data", join("test", "data")];
+const RUNTIME_ARGS = "deno" in process.versions ? ["run", "-A", "--no-lock", "--node-modules-dir=manual"] : [];
+const LIMIT_MS = 300_000;
+
+interface Found {
+  readonly leaks: number;
+  readonly first: string | null;
+  readonly lacks: number;
+}
+
+const test = suite<{ folder: string }>("the access matrix on mutated code");
+
+test.before(async (state) => {
+  state.folder = await mkdtemp(join(tmpdir(), "kennel-mutated-"));
+  await cp(ROOT, state.folder, { recursive: true, filter: (path) => !LEFT_OUT.includes(relative(ROOT, path)) });
+  await symlink(join(ROOT, "node_modules"), join(state.folder, "node_modules"));
+});
+
+test.after(({ folder }) => rm(folder, { recursive: true, force: true }));
+
+async function run(folder: string): Promise<Found> {
+  const file = join(folder, "test/journeys/access_brief_run.ts");
+  const { exitCode, out, err } = await runProcess(process.execPath, [...RUNTIME_ARGS, file], {}, folder, LIMIT_MS).ended;
+  assert.is(exitCode, 0, err.slice(-2_000));
+  return JSON.parse(out.trim().split("\n").at(-1) ?? "") as Found;
+}
+
+async function mutated(folder: string, { file, text, instead }: Mutation, work: () => Promise<void>): Promise<void> {
+  const path = join(folder, file);
+  const whole = await readFile(path, "utf8");
+  assert.is(whole.split(text).length, 2, `${file} holds once: ${text}`);
+  await writeFile(
+    path,
+    whole.replace(text, () => instead),
+  );
+  try {
+    await work();
+  } finally {
+    await writeFile(path, whole);
+  }
+}
+
+test("whole code leaks nothing and leaves nothing out", async ({ folder }) => {
+  assert.equal(await run(folder), { leaks: 0, first: null, lacks: 0 });
+});
+
+for (const mutation of MUTATIONS) {
+  test(`it finds out without ${mutation.what}`, async ({ folder }) => {
+    await mutated(folder, mutation, async () => {
+      const { leaks } = await run(folder);
+      assert.ok(leaks > 0, "nothing was found");
+    });
+  });
+}
+
+test.run();
