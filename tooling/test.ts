@@ -6,6 +6,7 @@
 //   npm test -- --services          instead: test/services/**, which real servers and tools are started for
 //   npm test -- --second-run        files that failed, if they are few, are run once more by themselves
 
+import { writeAccessMatrix } from "./access_matrix.ts";
 import { runChecks } from "./check.ts";
 import { denoPath, ROOT, seconds, untilInterrupted } from "./command.ts";
 import { writeContractMatrix } from "./contract_matrix.ts";
@@ -129,7 +130,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   if (!options.services && options.match.length === 0 && left.length > 0) {
     console.log(`Left to "npm run test:services", which starts what they need: ${left.join(", ")}`);
   }
-  if (options.services && options.match.length === 0) console.log(writeContractMatrix());
+  if (options.services && options.match.length === 0) console.log(`${writeContractMatrix()}\n${await writeAccessMatrix()}`);
   if (results.length === 0) console.log("No test file was chosen");
   if (!isClean) console.log("A check failed, see above; it counts as one failed test");
   const passed = results.reduce((sum, result) => sum + result.passed, 0);

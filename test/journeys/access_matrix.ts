@@ -2,6 +2,7 @@
  * Who asks × what is asked × how: every answer is read for words that stand in one document alone, and compared with what
  * the principals of who asks may see. The test, the runs on mutated code and those over NATS use the same matrix.
  */
+import type { AccessCase } from "../../tooling/access_matrix.ts";
 import type { Behaviour } from "../support/openai_server.ts";
 
 export interface AskedReply {
@@ -237,6 +238,11 @@ export class Findings {
   /** What should have been found and was not: a matrix of empty answers would leak nothing. */
   readonly lacks: string[] = [];
 
+  /** Answers read, by row. */
+  get rows(): readonly (readonly [string, number])[] {
+    return [...this.read].map(([row, counts]) => [row, [...counts.values()].reduce((sum, count) => sum + count, 0)]);
+  }
+
   /**
    * Reads one caller's answers to one way.
    * @param row of the table
@@ -273,4 +279,23 @@ export class Findings {
 /** Title, text and an attribute hold the word, so that whatever tells of a document says it. */
 function tells(text: string, collectionName: string, id: string): boolean {
   return text.toLowerCase().includes(wordOf(collectionName, id));
+}
+
+/** The callers and what each sees, for the table. */
+export function accessCases(): readonly AccessCase[] {
+  return CALLERS.map((caller) => ({
+    caller: caller.name,
+    key: keyOf(caller),
+    sees: Object.fromEntries(COLLECTIONS.map((target) => [target.name, covers(caller, target) ? allowed(caller, target) : null])),
+  }));
+}
+
+function keyOf({ scope, collections, tenant, principals, delegate, asks }: MatrixCaller): string {
+  return [
+    scope,
+    `collections ${collections.replaceAll("*", "\\*")}`,
+    ...(tenant === undefined ? [] : [`tenant ${tenant}`]),
+    ...(principals === undefined ? [] : [principals.join(", ")]),
+    ...(delegate === undefined ? [] : [`asks for ${asks?.join(", ") || "nobody"}`]),
+  ].join("; ");
 }

@@ -9,6 +9,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { noteAccessRun, runtimeOfThis } from "../../tooling/access_matrix.ts";
 import { runProcess } from "../support/command_process.ts";
 import { MUTATIONS, type Mutation } from "./access_mutations.ts";
 
@@ -59,11 +60,13 @@ test("whole code leaks nothing and leaves nothing out", async ({ folder }) => {
   assert.equal(await run(folder), { leaks: 0, first: null, lacks: 0 });
 });
 
-for (const mutation of MUTATIONS) {
+for (const [place, mutation] of MUTATIONS.entries()) {
   test(`it finds out without ${mutation.what}`, async ({ folder }) => {
     await mutated(folder, mutation, async () => {
-      const { leaks } = await run(folder);
+      const { leaks, first } = await run(folder);
       assert.ok(leaks > 0, "nothing was found");
+      const { what, file } = mutation;
+      noteAccessRun({ kind: "mutation", runtime: runtimeOfThis(), place, what, file, leaks, first: first ?? "" });
     });
   });
 }

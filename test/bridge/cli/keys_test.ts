@@ -55,6 +55,20 @@ test("A key is revoked by its id, again without harm; one that is not there is s
   assert.match(unknown.err, "no key with this id");
 });
 
+test("A key has a tenant, principals and the right to delegate where it is given them, which an older Kennel does not read", async ({
+  run,
+  folder,
+}) => {
+  const file = async () => JSON.parse(await readFile(join(folder, "data", "keys.json"), "utf8"));
+  const create = ["create", "--name", "a", "--scope", "read", "--collections", "*", "--json"];
+  const plain = JSON.parse((await run(...create)).out);
+  assert.equal([plain.tenant, plain.principals, plain.delegate, (await file()).version], [undefined, undefined, undefined, 1]);
+  const made = JSON.parse((await run(...create, "--tenant", "acme", "--principals", "user:b, user:a,user:b", "--delegate")).out);
+  assert.equal([made.tenant, made.principals, made.delegate], ["acme", ["user:a", "user:b"], true]);
+  assert.is((await file()).version, 2);
+  assert.match((await run("list")).out, "(tenant acme, for user:a, user:b, may delegate, no expiry, never used)");
+});
+
 test("What cannot be a key is refused with what is allowed, and makes none", async ({ run }) => {
   const create = (changes: Readonly<Record<string, string>>) => {
     const given = { "--name": "a", "--scope": "read", "--collections": "*", ...changes };
@@ -74,6 +88,9 @@ test("What cannot be a key is refused with what is allowed, and makes none", asy
     [{ "--burst": "5" }, "--burst belongs to a --rate"],
     [{ "--rate": "1/s", "--burst": "0" }, "a whole number from 1"],
     [{ "--concurrent": "many" }, "a whole number from 1"],
+    [{ "--tenant": "acme-1" }, "1 to 16 of a-z and 0-9"],
+    [{ "--tenant": "default" }, "other than default"],
+    [{ "--principals": "p".repeat(257) }, "at most 256"],
   ] as const) {
     const { exitCode, out, err } = await create(changes);
     assert.equal([exitCode, out], [2, ""], JSON.stringify(changes));

@@ -2,6 +2,7 @@
 import { connect, headers as natsHeaders } from "nats";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { noteAccessRun, runtimeOfThis } from "../../../tooling/access_matrix.ts";
 import type { Ask } from "../../journeys/access_matrix.ts";
 import { onAccessNode, runBriefMatrix, seed } from "../../journeys/access_rig.ts";
 import { startServer, until, WAIT_MS } from "./nats_rig.ts";
@@ -32,9 +33,10 @@ test("Over NATS no caller is told of what is not for them, whatever scope they m
           const asked = await overNats("POST", "/v1/collections/held/search", { query: "heron" }, headers).catch(() => null);
           return asked?.status === 200;
         });
-        const { leaks, lacks } = await runBriefMatrix({ ...rig, ask: overNats });
+        const { leaks, lacks, rows } = await runBriefMatrix({ ...rig, ask: overNats });
         assert.equal(leaks.slice(0, 20), [], `${leaks.length} leaks`);
         assert.equal(lacks.slice(0, 20), [], `${lacks.length} answers lack what they should have`);
+        noteAccessRun({ kind: "matrix", transport: "NATS", runtime: runtimeOfThis(), rows, leaks: leaks.length });
         assert.ok(messages > 100, `${messages} messages`);
         const spoofed = { ...rig.headersOf({ name: "ann", scope: "read", collections: "*" }), "X-Kennel-Principals": "user:bob" };
         assert.is((await overNats("POST", "/v1/collections/held/search", { query: "heron" }, spoofed)).status, 403);

@@ -110,6 +110,20 @@ test("StoreIndex says that a chunk has gone instead of making one up", async () 
   assert.equal(await index.passages(found, never), [null]);
 });
 
+test("StoreIndex shows no passage that was given to others since it was found, kept or not", async () => {
+  const row = textRow("a", "cat");
+  const store = new FaultyStore([row]);
+  const index = openIndex(store);
+  const found = await index.searchText("cat", ALL, never);
+  const ann = { type: "visible", principals: ["user:ann"], isOpen: true } as const;
+  store.rows = [{ ...row, text: "cat that is bob's", principals: ["user:bob"] }];
+  assert.equal(await index.passages(found, never, ann), [null]);
+  const bob = { ...ann, principals: ["user:bob"] };
+  assert.equal((await index.passages(found, never, bob)).map(textOf), ["cat that is bob's"]);
+  assert.equal(await index.passages(found, never, ann), [null], "what is kept now is bob's");
+  assert.equal((await index.passages(found, never)).map(textOf), ["cat that is bob's"]);
+});
+
 test("StoreIndex goes back to no older index version", () => {
   const index = openIndex(new FaultyStore());
   index.refresh(5);

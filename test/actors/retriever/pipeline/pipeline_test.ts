@@ -10,6 +10,7 @@ import { type PipelineAnswer, runPipeline } from "../../../../actors/retriever/p
 import { planSearch } from "../../../../actors/retriever/pipeline/plan.ts";
 import type { PipelineParts, ShownParent } from "../../../../actors/retriever/pipeline/search_context.ts";
 import type { SearchRequest } from "../../../../actors/retriever/search.ts";
+import type { VisibleFilter } from "../../../../actors/vector_store/filter.ts";
 import type { ChunkRow } from "../../../../actors/vector_store/vector_store.ts";
 import { KennelError, kennelError } from "../../../../runtime/errors.ts";
 import { manualClock } from "../../../support/manual_clock.ts";
@@ -28,9 +29,14 @@ interface RunOptions {
   readonly mode?: ModeView;
   readonly fusion?: FusionSettings;
   readonly isEmpty?: boolean;
+  readonly visible?: VisibleFilter;
 }
 
-function startPipeline(rows: readonly ChunkRow[] = ROWS, parents: Readonly<Record<string, string>> = {}) {
+function startPipeline(
+  rows: readonly ChunkRow[] = ROWS,
+  parents: Readonly<Record<string, string>> = {},
+  principals: Readonly<Record<string, readonly string[]>> = {},
+) {
   const clock = manualClock();
   const store = new FaultyStore(rows);
   const model = new FaultyModel();
@@ -47,7 +53,7 @@ function startPipeline(rows: readonly ChunkRow[] = ROWS, parents: Readonly<Recor
         parentStore.calls++;
         if (parentStore.fault === "fail") throw kennelError("unavailable");
         if (parentStore.fault === "hang") return new Promise(() => {});
-        return ids.flatMap((id) => (parents[id] === undefined ? [] : [{ id, text: parents[id], principals: [] }]));
+        return ids.flatMap((id) => (parents[id] === undefined ? [] : [{ id, text: parents[id], principals: principals[id] ?? [] }]));
       },
     },
     modes: { serviceOf: (role) => ({ service: `the ${role}`, breaker: "closed" }) },
@@ -79,7 +85,7 @@ function startPipeline(rows: readonly ChunkRow[] = ROWS, parents: Readonly<Recor
       receivedMs: nowMs,
       isEmpty: options.isEmpty ?? false,
       isShedding: false,
-      visible: null,
+      visible: options.visible ?? null,
     };
     return runPipeline(parts, index, search, nowMs + (options.timeoutMs ?? 10_000), options.signal ?? never);
   };
@@ -367,6 +373,19 @@ test("parent_document ranks children and gives each parent's passage once, by it
   );
   await run({ strategy: "parent_document" });
   assert.is(parentStore.calls, 1, "parents that are ready are not fetched again");
+});
+
+test("A parent that was given to others since its child was found is not shown, kept or not", async () => {
+  const { run, parentStore } = startPipeline(FAMILY, PARENTS, { "a/0": ["user:bob"] });
+  const texts = async (principals: readonly string[]) => {
+    const visible = { type: "visible", principals, isOpen: true } as const;
+    return hitsOf((await run({ strategy: "parent_document" }, { visible })).answer).map(({ text }) => text);
+  };
+  const others = ["the whole of the dogs", "cat fish bird dog"];
+  assert.equal(await texts([]), ["cat cat", ...others]);
+  assert.equal(await texts(["user:bob"]), ["the whole of the cats", ...others]);
+  assert.equal(await texts([]), ["cat cat", ...others]);
+  assert.is(parentStore.calls, 1);
 });
 
 test("Parents that can't be had leave the children's own texts, and the answer says so", async () => {

@@ -1,0 +1,206 @@
+/** On whose behalf a request asks, and whose names it uses. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { askedPrincipals, delegated } from "../../../../bridge/http/access/asked_principals.ts";
+import type { Caller } from "../../../../bridge/keys/grant.ts";
+import type { KeyRecord } from "../../../../bridge/keys/key_file.ts";
+import { KeyRing } from "../../../../bridge/keys/key_ring.ts";
+import { systemClock } from "../../../../runtime/clock.ts";
+import { createLogger } from "../../../../telemetry/logs.ts";
+import { type KeyRig, keyRig } from "../../keys/key_rig.ts";
+import { startTestServer, type TestServer } from "../bridge_fixture.ts";
+import { call, errorOf } from "../client.ts";
+
+interface State {
+  rig: KeyRig;
+  ring: KeyRing;
+  server: TestServer;
+  headers: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+const KEYS: readonly (readonly [string, "read" | "write" | "admin", string, Partial<KeyRecord>])[] = [
+  ["admin", "admin", "*", {}],
+  ["ann", "read", "*", { principals: ["user:ann"] }],
+  ["writer", "write", "*", { principals: ["user:bob"] }],
+  ["service", "write", "*", { delegate: true }],
+  ["service of staff", "read", "*", { delegate: true, principals: ["group:staff", "user:ann"] }],
+  ["acme", "admin", "*", { tenant: "acme" }],
+  ["beta", "admin", "*", { tenant: "beta" }],
+  ["acme docs", "write", "docs*", { tenant: "acme" }],
+];
+
+const test = suite<State>("principals and tenants");
+
+test.before(async (state) => {
+  state.rig = await keyRig();
+  const made = [];
+  for (const [name, scope, collections, changes] of KEYS) {
+    const { key } = await state.rig.add(scope, collections, changes);
+    made.push([name, { authorization: `Bearer ${key}` }] as const);
+  }
+  state.headers = Object.fromEntries(made);
+  const logger = createLogger({ level: "silent", node: "n" });
+  state.ring = await KeyRing.open({ path: state.rig.path, dataDir: state.rig.folder, checkMs: 60_000, clock: systemClock(), logger });
+  state.server = await startTestServer({ keys: state.ring });
+});
+
+test.after(async ({ server, ring, rig }) => {
+  await server.stop();
+  await ring.close();
+  await rig.remove();
+});
+
+const DOCUMENTS = [
+  { id: "open", text: "a" },
+  { id: "ann", text: "b", principals: ["user:ann"], attributes: { year: 1 } },
+  { id: "bob", text: "c", principals: ["user:bob"], attributes: { year: 1 } },
+];
+
+test.before.each(async ({ server, headers }) => {
+  server.node.collections.clear();
+  server.node.aliasRecords.clear();
+  server.node.jobs.clear();
+  server.node.stored.clear();
+  const { admin = {} } = headers;
+  for (const name of ["notes", "acme--docs", "beta--docs"]) {
+    await call(server.url, "PUT", `/v1/collections/${name}`, { headers: admin, body: { attributes: { year: "number" } } });
+    await call(server.url, "POST", `/v1/collections/${name}/documents`, { headers: admin, body: { documents: DOCUMENTS } });
+  }
+});
+
+/** Ids of the documents that are listed, or the error's code. */
+async function listed(
+  server: TestServer,
+  headers: Readonly<Record<string, string>>,
+  collection = "notes",
+): Promise<readonly string[] | string> {
+  const reply = await call(server.url, "GET", `/v1/collections/${collection}/documents`, { headers });
+  const { data } = reply.body as { readonly data?: readonly { readonly id: string }[] };
+  return data?.map(({ id }) => id) ?? errorOf(reply).code;
+}
+
+test("A key that may delegate asks for whom it says, one that may not is refused, and a header is never ignored", async ({
+  server,
+  headers,
+}) => {
+  const asking = (key: string, principals?: string) => ({
+    ...headers[key],
+    ...(principals === undefined ? {} : { "x-kennel-principals": principals }),
+  });
+  const cases: readonly (readonly [string, string | undefined, readonly string[] | string])[] = [
+    ["admin", undefined, ["ann", "bob", "open"]],
+    ["ann", undefined, ["ann", "open"]],
+    ["service", undefined, ["open"]],
+    ["service", "", ["open"]],
+    ["service", "user:ann", ["ann", "open"]],
+    ["service", " user:bob , user%3Aann ,", ["ann", "bob", "open"]],
+    ["service", "user:ann%", "invalid_request"],
+    ["service", "a%00b", "invalid_request"],
+    ["service", Array.from({ length: 257 }, (_, at) => `p${at}`).join(","), "invalid_request"],
+    ["service", "p".repeat(257), "invalid_request"],
+    ["service of staff", undefined, ["ann", "open"]],
+    ["service of staff", "group:staff", ["open"]],
+    ["service of staff", "user:bob", "forbidden"],
+    ["ann", "user:ann", "forbidden"],
+    ["ann", "", "forbidden"],
+    ["admin", "user:ann", "forbidden"],
+  ];
+  for (const [key, principals, expected] of cases)
+    assert.equal(await listed(server, asking(key, principals)), expected, `${key} for ${principals?.slice(0, 40)}`);
+});
+
+test("Where callers need no key, everyone sees everything and the header alone narrows it", async () => {
+  const server = await startTestServer();
+  try {
+    await call(server.url, "PUT", "/v1/collections/notes", {});
+    await call(server.url, "POST", "/v1/collections/notes/documents", { body: { documents: DOCUMENTS } });
+    assert.equal(await listed(server, {}), ["ann", "bob", "open"]);
+    assert.equal(await listed(server, { "x-kennel-principals": "user:ann" }), ["ann", "open"]);
+    assert.equal(await listed(server, { "x-kennel-principals": "" }), ["open"]);
+    assert.equal(await listed(server, {}), ["ann", "bob", "open"]);
+  } finally {
+    await server.stop();
+  }
+});
+
+test("What a caller does not see it does not delete, by id, by filter or as a file", async ({ server, headers }) => {
+  const { writer = {}, admin = {} } = headers;
+  const gone = async (path: string) => (await call(server.url, "DELETE", path, { headers: writer })).status;
+  assert.is(await gone("/v1/collections/notes/documents/ann"), 404);
+  assert.is(await gone("/v1/vector_stores/notes/files/ann"), 404);
+  const filters = { type: "gte", key: "year", value: 0 };
+  const reply = await call(server.url, "DELETE", "/v1/collections/notes/documents", { headers: writer, body: { filters } });
+  assert.equal(reply.body, { object: "documents.deleted", deleted: 1 });
+  assert.equal(await listed(server, admin), ["ann", "open"]);
+});
+
+test("acl required hides what is nobody's from all but who sees all, and only they take it back", async ({ server, headers }) => {
+  const { writer = {}, admin = {} } = headers;
+  const path = "/v1/collections/notes";
+  assert.is((await call(server.url, "PUT", path, { headers: writer, body: { acl: "required" } })).status, 200);
+  const { body } = await call(server.url, "GET", path, { headers: writer });
+  assert.is((body as { settings: { acl?: string } }).settings.acl, "required");
+  assert.equal(await listed(server, writer), ["bob"]);
+  assert.equal(await listed(server, admin), ["ann", "bob", "open"]);
+  for (const settings of [{}, { acl: "optional" }]) {
+    const refused = await call(server.url, "PUT", path, { headers: writer, body: settings });
+    assert.equal([refused.status, errorOf(refused).param], [403, "acl"]);
+  }
+  assert.is((await call(server.url, "PUT", path, { headers: admin, body: {} })).status, 200);
+  assert.equal(await listed(server, writer), ["bob", "open"]);
+});
+
+test("A tenant says and is told its own names, makes what no other tenant sees, and cannot leave its own", async ({ server, headers }) => {
+  const { acme = {}, beta = {}, admin = {} } = headers;
+  const names = async (as: Readonly<Record<string, string>>, path = "/v1/collections") => {
+    const { body } = await call(server.url, "GET", path, { headers: as });
+    return (body as { data: readonly { id?: string; name?: string }[] }).data.map(({ name, id }) => name ?? id);
+  };
+  assert.is((await call(server.url, "PUT", "/v1/collections/plans", { headers: acme })).status, 201);
+  assert.is((await call(server.url, "PUT", "/v1/aliases/now", { headers: acme, body: { collection: "plans" } })).status, 201);
+  for (const path of ["/v1/collections", "/v1/collections?limit=1&after=docs", "/v1/vector_stores"])
+    assert.equal((await names(acme, path)).filter((name) => name !== "docs"), ["plans"], path); // biome-ignore format: one claim
+  assert.equal([...(await names(acme, "/v1/models"))].sort(), ["docs", "now", "plans", "static-minilm-256"]);
+  assert.equal(await names(beta), ["docs"]);
+  assert.equal(await names(admin), ["acme--docs", "acme--plans", "beta--docs", "notes"]);
+  const shown = await call(server.url, "GET", "/v1/collections/now", { headers: acme });
+  assert.equal([(shown.body as { name: string }).name, (shown.body as { aliases: string[] }).aliases], ["plans", ["now"]]);
+  for (const name of ["notes", "acme--plans", "beta--docs", "plans--"])
+    assert.is((await call(server.url, "GET", `/v1/collections/${name}`, { headers: acme })).status, 404, name);
+  assert.is((await call(server.url, "DELETE", "/v1/collections/plans", { headers: beta })).status, 404);
+  const job = await call(server.url, "POST", "/v1/collections/docs/documents", { headers: acme, body: { documents: DOCUMENTS } });
+  const { id, collection } = job.body as { id: string; collection: string };
+  assert.is(collection, "docs");
+  assert.is((await call(server.url, "GET", `/v1/jobs/${id}`, { headers: acme })).status, 200);
+  assert.is((await call(server.url, "GET", `/v1/jobs/${id}`, { headers: beta })).status, 404);
+  const across = { collections: ["docs", "plans"], query: "a" };
+  const found = await call(server.url, "POST", "/v1/search", { headers: acme, body: across });
+  assert.equal((found.body as { collections: { collection: string }[] }).collections.map((part) => part.collection), ["docs", "plans"]); // biome-ignore format: one claim
+  const long = await call(server.url, "PUT", `/v1/collections/${"n".repeat(59)}`, { headers: acme });
+  assert.equal([long.status, errorOf(long).message], [400, "A name has 59 characters; allowed: at most 58 for this tenant"]);
+  for (const [method, path] of [
+    ["GET", "/v1/status"],
+    ["GET", "/metrics"],
+    ["PUT", "/v1/mode"],
+    ["GET", "/v1/vector_store/collections"],
+  ] as const)
+    assert.is((await call(server.url, method, path, { headers: acme })).status, 403, path);
+});
+
+test("A tenant's pattern speaks of its own names", async ({ server, headers }) => {
+  const own = headers["acme docs"] ?? {};
+  assert.is((await call(server.url, "PUT", "/v1/collections/docs2", { headers: own })).status, 201);
+  assert.is((await call(server.url, "PUT", "/v1/collections/plans", { headers: own })).status, 403);
+  assert.ok(server.node.collections.has("acme--docs2"));
+});
+
+test("What a header asks for is each principal once, in an order that does not depend on it", () => {
+  const read = (value: string | null) => askedPrincipals({ get: () => value, has: () => value !== null });
+  assert.is(read(null), null);
+  assert.equal(read("b,a,b"), ["a", "b"]);
+  assert.equal(read("gr%C3%BC%C3%9Fe%2C"), ["grüße,"]);
+  const caller: Caller = { keyId: "k", scope: "admin", collections: "*", tenant: null, principals: null, mayDelegate: true };
+  assert.equal(delegated(caller, ["x"]).principals, ["x"], "on behalf of others an administrator sees no more than they");
+});
+
+test.run();
