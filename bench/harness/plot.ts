@@ -25,15 +25,27 @@ export function barPlot(title: string, unit: string, labels: readonly string[], 
   return frame(title, unit, scale, [...bars, ...names, legend(series)]);
 }
 
+/** Where something began, as a place on the steps of a line plot. */
+export interface Mark {
+  readonly at: number;
+  readonly label: string;
+}
+
 /** A line a series over equal steps. */
-export function linePlot(title: string, unit: string, series: readonly Series[]): string {
+export function linePlot(title: string, unit: string, series: readonly Series[], marks: readonly Mark[] = []): string {
   const scale = axis(Math.max(...series.flatMap(({ values }) => values)));
   const lines = series.map(({ values }, line) => {
     const step = (WIDTH - MARGIN.left - MARGIN.right) / Math.max(1, values.length - 1);
     const points = values.map((value, place) => `${round(MARGIN.left + step * place)},${round(scale.y(value))}`);
     return `<polyline fill="none" stroke="${color(line)}" stroke-width="2" points="${points.join(" ")}"/>`;
   });
-  return frame(title, unit, scale, [...lines, legend(series)]);
+  const steps = Math.max(1, ...series.map(({ values }) => values.length - 1));
+  const begun = marks.map(({ at, label }) => {
+    const x = round(MARGIN.left + ((WIDTH - MARGIN.left - MARGIN.right) / steps) * at);
+    const line = `<line x1="${x}" x2="${x}" y1="${MARGIN.top}" y2="${scale.bottom}" stroke="#9ca3af" stroke-dasharray="3 3"/>`;
+    return `${line}<text x="${x + 3}" y="${MARGIN.top - 4}">${escapeXml(label)}</text>`;
+  });
+  return frame(title, unit, scale, [...begun, ...lines, legend(series)]);
 }
 
 interface Axis {

@@ -29,7 +29,11 @@ export async function startRerankServer(): Promise<RerankServer> {
     response.on("error", () => undefined);
     const brokenOff = new Promise<boolean>((resolve) => response.once("close", () => resolve(!response.writableFinished)));
     const parts: Buffer[] = [];
-    for await (const part of message) parts.push(part as Buffer);
+    try {
+      for await (const part of message) parts.push(part as Buffer);
+    } catch {
+      return; // who asked has gone before all was said
+    }
     const body = JSON.parse(Buffer.concat(parts).toString()) as RerankRequest;
     requests.push(body);
     authorizations.push(message.headers.authorization);

@@ -24,7 +24,7 @@ export interface LoadOptions {
   readonly onQuery: (query: Query) => void;
 }
 
-const DEADLINE_MS = 5_000;
+const DEADLINE_MS = 10_000;
 /** After the deadline, for the answer that says that it has passed. */
 const PATIENCE_MS = 1_000;
 /** A kept connection is left for another after so many questions, as clients' pools do with time. */
@@ -36,7 +36,7 @@ class Broken extends Error {}
 
 /**
  * Clients of the Service that ask one question after another. A connection that is refused, or breaks before an answer, is tried once more with another
- * pod; anything else that is no answer with its hits within 5 s is a failure.
+ * pod; anything else that is no answer with its hits within 10 s is a failure.
  */
 export class ServiceLoad {
   readonly #options: LoadOptions;

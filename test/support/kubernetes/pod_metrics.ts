@@ -8,7 +8,7 @@ import type { PodNetwork } from "./pod_network.ts";
 
 const GROUP = "custom.metrics.k8s.io";
 const VERSION = "v1beta2";
-const SCRAPE_LIMIT_MS = 2_000;
+const SCRAPE_LIMIT_MS = 8_000;
 const QUERY = new RegExp(`^/apis/${GROUP}/${VERSION}/namespaces/([^/]+)/pods/\\*/([a-z_]+)$`);
 
 export interface PodMetricsOptions {
@@ -76,8 +76,9 @@ export class PodMetrics {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", "https://localhost");
     const asked = QUERY.exec(decodeURIComponent(url.pathname));
-    const body = asked === null ? resources() : await this.#values(asked[2] as string, url.searchParams.get("labelSelector") ?? "");
-    response.writeHead(200, { "content-type": "application/json" });
+    const found = asked === null ? resources() : this.#values(asked[2] as string, url.searchParams.get("labelSelector") ?? "");
+    const body = await Promise.resolve(found).catch(() => null);
+    response.writeHead(body === null ? 503 : 200, { "content-type": "application/json" });
     response.end(JSON.stringify(body));
   }
 
