@@ -279,11 +279,16 @@ async function buildNode(
   const callout = nats === null ? null : openCallout({ config, name, clock, random, logger, metrics }, nats, access);
   endings.push(() => callout?.stop());
   nats?.serve(bridge); // in the background: a node that cannot reach NATS serves over HTTP
-  status.readiness = "ok";
+  const becomeReady = () => {
+    if (status.readiness === "starting") status.readiness = "ok";
+  };
+  // Of several nodes, one that knows no collections yet leaves the questions to those that do; one that is alone is asked, and says what is amiss.
+  if (cluster === null) becomeReady();
   url = `${tls === null ? "http" : "https"}://${listener.host.includes(":") ? `[${listener.host}]` : listener.host}:${listener.port}`;
   logger.info({ url, dataDir: config.dataDir }, "serving");
   const background = new AbortController();
   const begin = () => {
+    becomeReady();
     void warm(core, cluster, background.signal);
     if (services.isFirstStart() && config.loadDocumentation)
       void loadDocumentation({ ...core, logger }, collectionDefaults(services.embedding.name), background.signal);

@@ -118,7 +118,8 @@ function getReadiness({ status, limits }: Parts): Route {
     timeoutMs: limits.defaultTimeoutMs,
     description: {
       operationId: "getReadiness",
-      summary: "Whether the node wants traffic: started and not draining, whatever its dependencies do",
+      summary:
+        "Whether the node wants traffic: started and not draining, whatever its dependencies do. In a cluster a node has started once it knows the collections",
       tag: "operations",
       parameters: [],
       request: null,

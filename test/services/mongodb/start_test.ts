@@ -9,6 +9,7 @@ import type { StatusNode } from "../../../supervisor/child.ts";
 import type { FerretServer } from "../../../tooling/servers/ferretdb.ts";
 import { type Caller, until } from "../../journeys/caller.ts";
 import { onNode } from "../../journeys/node_rig.ts";
+import { startServer as startNatsServer } from "../nats/nats_rig.ts";
 import { newDatabase, startServer } from "./server.ts";
 
 interface Status {
@@ -114,6 +115,32 @@ test("A node that is stopped before its server came ends as any other", async ({
     assert.is(node.supervisor.status().children.length, 0);
   });
   await server.restart();
+});
+
+test("A node of a cluster is not ready before it knows the collections, answers that it lives, and then stays ready whatever the server does", async ({
+  server,
+}) => {
+  const nats = await startNatsServer();
+  server.kill("SIGKILL");
+  try {
+    await onNode({ ...AWAY, KENNEL_MONGODB_URL: newDatabase(server), KENNEL_NATS_URL: nats.url }, async ({ caller }) => {
+      const readiness = async () => {
+        const { status, body } = await caller.send<{ readonly status: string }>("GET", "/readyz");
+        return [status, body.status];
+      };
+      assert.equal(await readiness(), [503, "starting"]);
+      assert.equal(await caller.must("GET", "/healthz"), { status: "ok" });
+      await server.restart();
+      await until("it is ready", async () => (await readiness())[0] === 200);
+      await caller.makeCollection("pets");
+      server.kill("SIGKILL");
+      await until("the server is missed", async () => (await caller.send("PUT", "/v1/collections/plants", {})).status === 503);
+      assert.equal(await readiness(), [200, "ok"]);
+      await server.restart();
+    });
+  } finally {
+    await nats.stop();
+  }
 });
 
 test("A first start on a server that comes later loads the documentation", async ({ server }) => {
