@@ -25,8 +25,10 @@ import { NATS } from "./services/nats.ts";
 
 const CLIENTS = 8;
 const PAUSE_MS = 100;
-/** What the autoscaler is to answer: many questions at once whose answers wait for a reranker. */
-const MANY_CLIENTS = 48;
+/** What the autoscaler is to answer: questions at once whose answers wait for a reranker. */
+const MORE_CLIENTS = 14;
+/** In place of the chart's 8 while they ask: two processors carry six nodes, and no load that fills six. */
+const FEW_IN_FLIGHT = 2;
 const RERANK_MS = 300;
 const SECOND_MS = 1_000;
 const QUIET_MS = 5_000;
@@ -108,13 +110,14 @@ function actsOf(cluster: KennelDeployment, rerankUrl: string, timeline: Timeline
     key: cluster.key,
     onQuery: (query) => timeline.ended(query),
   };
-  const muchMore = async (signal: AbortSignal) => {
-    const more = new ServiceLoad({ ...load, clients: MANY_CLIENTS, isReranked: true, pauseMs: RERANK_MS });
+  const askMore = async (signal: AbortSignal) => {
+    const more = new ServiceLoad({ ...load, clients: MORE_CLIENTS, isReranked: true, pauseMs: RERANK_MS });
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     await more.end();
   };
+  const updated = { logLevel: "warn" };
   return [
-    { what: "rolling update", kills: false, run: () => scenarios.rollingUpdate(cluster, release({ logLevel: "warn" }), tell) },
+    { what: "rolling update", kills: false, run: () => scenarios.rollingUpdate(cluster, release(updated), tell) },
     { what: "a pod deleted", kills: false, run: () => scenarios.deletePod(cluster, tell) },
     { what: "a pod's process killed (`kill -9`)", kills: true, run: () => scenarios.killProcess(cluster, tell) },
     {
@@ -126,7 +129,11 @@ function actsOf(cluster: KennelDeployment, rerankUrl: string, timeline: Timeline
       },
     },
     { what: "a machine lost", kills: true, run: () => scenarios.loseMachine(cluster, tell) },
-    { what: "scaled 2, 6, 2 by requests in flight", kills: false, run: () => scenarios.scale(cluster, muchMore, tell) },
+    {
+      what: "scaled 2, 6, 2 by requests in flight",
+      kills: false,
+      run: () => scenarios.scale(cluster, release({ ...updated, requestsInFlight: FEW_IN_FLIGHT }), release(updated), askMore, tell),
+    },
     { what: "the version before", kills: false, run: () => scenarios.rollingUpdate(cluster, release({ tag: "before" }), tell) },
     { what: "upgrade from it", kills: false, run: () => scenarios.rollingUpdate(cluster, release({}), tell) },
     {
@@ -208,8 +215,8 @@ breaks before an answer, is tried once more with another pod; what has no answer
 process was killed; it must not anywhere else.
 
 Of the overlay these times are shortened: \`progressDeadlineSeconds\` (20 s), the autoscaler's windows (4 s up, 10 s down, a step every 8 s); of Kubernetes a
-node's silence (12 s) and the tolerations (2 s). In the autoscaler's act ${MANY_CLIENTS} more clients ask for answers that wait ${RERANK_MS} ms for a reranker, and it reads
-\`kennel_http_requests_in_flight\` from the pods' own /metrics. The version before is the tree of \`${from}\`.
+node's silence (12 s) and the tolerations (2 s). In the autoscaler's act ${MORE_CLIENTS} more clients ask for answers that wait ${RERANK_MS} ms for a reranker, its target is
+${FEW_IN_FLIGHT} requests a pod (the chart's is 8), and it reads \`kennel_http_requests_in_flight\` from the pods' own /metrics. The version before is the tree of \`${from}\`.
 
 ${total(({ queries }) => queries).toLocaleString("en")} queries, ${total((outcome) => outcome.failures.length)} failed.
 

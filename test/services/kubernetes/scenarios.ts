@@ -21,14 +21,21 @@ export interface Release {
   readonly tag?: string;
   /** Differs from release to release, so that pods are made anew. */
   readonly logLevel?: string;
+  /** That the autoscaler gives each pod. @default the chart's */
+  readonly requestsInFlight?: number;
 }
 
 /** As the overlay has it, but for the times above. */
-export function release(cluster: KennelDeployment, { tag, logLevel = "info" }: Release, rerankUrl: string): Promise<void> {
+export function release(
+  cluster: KennelDeployment,
+  { tag, logLevel = "info", requestsInFlight }: Release,
+  rerankUrl: string,
+): Promise<void> {
   const set = [
     `settings.KENNEL_LOG_LEVEL=${logLevel}`,
     `settings.KENNEL_RERANK_URL=${rerankUrl}`,
     ...(tag === undefined ? [] : [`image.tag=${tag}`]),
+    ...(requestsInFlight === undefined ? [] : [`autoscaling.requestsInFlight=${requestsInFlight}`]),
   ];
   return cluster.deploy(set, quickened);
 }
@@ -118,12 +125,22 @@ async function isReadyMachine(cluster: KennelDeployment, name: string): Promise<
   return node.status.conditions.some(({ type, status }) => type === "Ready" && status === "True");
 }
 
-/** By the autoscaler, which sees how many requests pods have in flight. @param work adds load until the signal */
-export async function scale(cluster: KennelDeployment, work: (signal: AbortSignal) => Promise<void>, tell: Tell): Promise<void> {
+/**
+ * By the autoscaler, which sees how many requests pods have in flight.
+ * @param sensitive gives it a target that little load goes beyond @param usual gives it back the usual one @param work adds load until the signal
+ */
+export async function scale(
+  cluster: KennelDeployment,
+  sensitive: () => Promise<void>,
+  usual: () => Promise<void>,
+  work: (signal: AbortSignal) => Promise<void>,
+  tell: Tell,
+): Promise<void> {
   const busy = new AbortController();
-  tell("much more is asked");
+  tell("more is asked");
   const working = work(busy.signal);
   try {
+    await sensitive();
     await cluster.untilSettled(MOST_PODS);
     tell(`${MOST_PODS} pods`);
   } finally {
@@ -131,6 +148,7 @@ export async function scale(cluster: KennelDeployment, work: (signal: AbortSigna
     await working;
   }
   tell("as much as before is asked");
+  await usual();
   await cluster.untilSettled(PODS);
   tell(`${PODS} pods`);
 }
