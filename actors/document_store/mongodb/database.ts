@@ -1,11 +1,12 @@
 import type { Collection, Filter, MongoClient, WithId } from "mongodb";
+import { KennelError } from "../../../runtime/errors.ts";
 import type { AttributeSchema } from "../../vector_store/filter.ts";
 import type { CollectionRecord, IndexVersion } from "../document_store.ts";
 import { noCollection } from "../rules.ts";
 import type { WorkClaims } from "../work_claims.ts";
 import { MongoClaims } from "./claims.ts";
 import { type Lease, Leases, type Unfinished } from "./lease.ts";
-import { type CollectionDocument, prepareDatabase, type Stores, storesOf } from "./schema.ts";
+import { type CollectionDocument, type LeaseDocument, prepareDatabase, type Stores, storesOf } from "./schema.ts";
 import { finishOperation, UnitOfWork } from "./unit_of_work.ts";
 
 /** What the server can do beyond what is asked of every one. */
@@ -53,7 +54,7 @@ export class Database {
     if (await prepareDatabase(options.client.db(options.name))) options.onCreated();
     const database = new Database(options);
     const held = await database.stores.leases.find({ owner: { $ne: null } }, { limit: MAX_RECOVERED }).toArray();
-    await Promise.all(held.map((lease) => database.#recover(lease._id)));
+    await Promise.all(held.map((lease) => database.#settle(lease)));
     return database;
   }
 
@@ -118,6 +119,16 @@ export class Database {
     };
     await Promise.all(Array.from({ length: Math.min(MAX_LOOKUPS, queue.length) }, work));
     return found;
+  }
+
+  /** An operation that another node's holder has left, or goes on with. */
+  async #settle(lease: LeaseDocument): Promise<void> {
+    try {
+      await this.#leases.settle(lease, (unfinished, taken) => finishOperation(this, unfinished, taken));
+    } catch (thrown) {
+      // Another node that starts, or wants to write, was first: it ends what was left.
+      if (!(thrown instanceof KennelError)) throw thrown;
+    }
   }
 
   async #recover(name: string): Promise<void> {

@@ -72,6 +72,20 @@ export class Leases {
     }
   }
 
+  /**
+   * Waits until the operation that was seen in a lease has ended: its holder goes on, or has left it and `finish` deals with
+   * it (L4). What others begin after it is theirs.
+   */
+  async settle({ _id: name, op: seen }: LeaseDocument, finish: (unfinished: Unfinished, lease: Lease) => Promise<void>): Promise<void> {
+    const { owner } = this.#options;
+    const op = `${owner}.${++this.#operations}`;
+    const taken = await this.#take(name, op, seen);
+    if (taken === null) return;
+    const lease = this.#lease(name, taken.fence, op);
+    if (taken.op !== null && taken.op !== op) await finish({ op: taken.op, committed: taken.committed }, lease);
+    await lease.release();
+  }
+
   async #acquire(name: string, finish: (unfinished: Unfinished, lease: Lease) => Promise<void>): Promise<Lease> {
     const { leases, owner } = this.#options;
     const op = `${owner}.${++this.#operations}`;
@@ -81,7 +95,7 @@ export class Leases {
       { returnDocument: "after" },
     );
     if (free !== null) return this.#lease(name, free.fence, op);
-    const taken = await this.#take(name, op);
+    const taken = (await this.#take(name, op, null)) as LeaseDocument;
     const lease = this.#lease(name, taken.fence, op);
     if (taken.op === op) return lease;
     if (taken.op !== null) await finish({ op: taken.op, committed: taken.committed }, lease);
@@ -89,14 +103,18 @@ export class Leases {
     return lease;
   }
 
-  /** Waits for the lease until it is free, or its holder has lost it (L3). What it held is still in it. */
-  async #take(name: string, op: string): Promise<LeaseDocument> {
+  /**
+   * Waits for the lease until it is free, or its holder has lost it (L3). What it held is still in it.
+   * @param seen an operation; null is given back once the lease is held for another one, or for none
+   */
+  async #take(name: string, op: string, seen: string | null): Promise<LeaseDocument | null> {
     const { leases, owner, leaseMs, waitMs, clock } = this.#options;
     const startedMs = clock.monotonicMs();
-    let seen = { beat: "", sinceMs: startedMs };
+    let holder = { beat: "", sinceMs: startedMs };
     for (;;) {
       const found = await leases.findOne({ _id: name });
       const nowMs = clock.monotonicMs();
+      if (seen !== null && found?.op !== seen) return null;
       if (found === null) {
         const first: LeaseDocument = { _id: name, owner, fence: 1, beat: 0, op, committed: null };
         const isMine = await leases.insertOne(first).then(
@@ -106,8 +124,8 @@ export class Leases {
         if (isMine) return first;
       } else {
         const beat = `${found.owner}/${found.fence}/${found.beat}`;
-        if (beat !== seen.beat) seen = { beat, sinceMs: nowMs };
-        const isLost = found.owner === null || found.owner === owner || nowMs - seen.sinceMs >= leaseMs;
+        if (beat !== holder.beat) holder = { beat, sinceMs: nowMs };
+        const isLost = found.owner === null || found.owner === owner || nowMs - holder.sinceMs >= leaseMs;
         if (isLost && (await this.#takeOver(found))) return { ...found, owner, fence: found.fence + 1 };
         if (!isLost) {
           if (nowMs - startedMs >= waitMs) {

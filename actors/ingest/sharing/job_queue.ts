@@ -31,7 +31,7 @@ export interface JobQueue {
   bury(delivery: Delivery, reason: string): Promise<boolean>;
   /** Tells whoever listens how far a job is. */
   tell(job: JobRecord): void;
-  /** Jobs that wait in it or are being worked on, as it was last known; null: not known. */
+  /** Jobs that wait in it or are being worked on, as far as this node knows; null: it is away, or takes none. */
   readonly backlog: number | null;
   /** As in `/v1/status`. */
   describe(): object;

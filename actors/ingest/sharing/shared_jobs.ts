@@ -109,7 +109,7 @@ export class SharedJobs {
 
   /** Open jobs of all nodes, as far as this one knows. */
   get backlog(): number {
-    return Math.max(this.#openKnown, this.#parts.queue?.backlog ?? 0);
+    return this.#parts.queue?.backlog ?? this.#openKnown;
   }
 
   begin(taker: JobTaker): void {

@@ -62,6 +62,8 @@ export class JetStreamJobs implements JobQueue {
   readonly #parts: JetStreamJobsParts;
   #opened: { readonly client: unknown; readonly streams: Promise<JobStreams> } | null = null;
   #reading: QueueReading | null = null;
+  /** Jobs that this node has put since then. */
+  #putSince = 0;
   #cause: string | null = null;
   #timer: Timer | null = null;
   #isStopped = false;
@@ -69,6 +71,7 @@ export class JetStreamJobs implements JobQueue {
   constructor(parts: JetStreamJobsParts) {
     this.#parts = parts;
     parts.link.attach({ onConnected: () => this.#readOn(), onCutOff: () => this.#forget() });
+    if (parts.link.isConnected) this.#readOn();
   }
 
   get reading(): QueueReading | null {
@@ -76,7 +79,8 @@ export class JetStreamJobs implements JobQueue {
   }
 
   get backlog(): number | null {
-    return this.#reading === null ? null : this.#reading.pending + this.#reading.inFlight;
+    if (this.#reading === null || this.#cause !== null) return null;
+    return this.#reading.pending + this.#reading.inFlight + this.#putSince;
   }
 
   describe(): object {
@@ -94,6 +98,7 @@ export class JetStreamJobs implements JobQueue {
       const subject = workSubject(stores, job.collection, job.id);
       const expect = { streamName: WORK_STREAM };
       await streams.jetStream.publish(subject, encodeJob(job), { msgID: job.id, expect, timeout: CALL_LIMIT_MS });
+      this.#putSince += 1;
       this.#well();
       return true;
     } catch (thrown) {
@@ -242,7 +247,9 @@ export class JetStreamJobs implements JobQueue {
     try {
       const streams = await this.#open();
       if (streams === null) return;
+      const known = this.#putSince; // what is put from now on the figures may lack
       const info = await streams.manager.consumers.info(WORK_STREAM, consumerOf(this.#parts.stores));
+      this.#putSince -= known;
       this.#reading = { pending: info.num_pending, inFlight: info.num_ack_pending, redelivered: info.num_redelivered };
       if (this.#cause !== "full") this.#well();
     } catch (thrown) {

@@ -37,6 +37,8 @@ export const CALL_LIMIT_MS = 3_000;
 
 const STREAM_NOT_FOUND = 10_059;
 const STREAM_EXISTS = 10_058;
+/** How JetStream describes that there is no room for a message: in the stream, the account or the server. */
+const FULL = /maximum (messages|bytes)|insufficient (storage|resources)|resource limits|no space/i;
 
 export interface JobStreams {
   readonly client: NatsConnection;
@@ -125,9 +127,8 @@ export function errorCodeOf(thrown: unknown): number | null {
 export function causeOf(thrown: unknown): string {
   if (!(thrown instanceof NatsError)) return "failed";
   if (thrown.isPermissionError() || thrown.code === ErrorCode.PermissionsViolation) return "permission_denied";
-  if (thrown.code === ErrorCode.NoResponders || thrown.code === ErrorCode.JetStreamNotEnabled) return "no_jetstream";
-  if (thrown.code === ErrorCode.Timeout) return "timeout";
   const { description } = thrown.api_error ?? {};
-  if (/maximum messages|maximum bytes|insufficient (storage|resources)|resource limits|no space/i.test(description ?? "")) return "full";
+  if (description === undefined) return thrown.code === ErrorCode.Timeout ? "timeout" : "no_jetstream";
+  if (FULL.test(description)) return "full";
   return errorCodeOf(thrown) === STREAM_NOT_FOUND ? "stream_missing" : "refused";
 }

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { DocumentStore } from "../../../actors/document_store/document_store.ts";
+import type { DocumentStore, SourceDocument } from "../../../actors/document_store/document_store.ts";
 import { type AttributeValue, type Filter, matches } from "../../../actors/vector_store/filter.ts";
 import { KennelError } from "../../../runtime/errors.ts";
 import { ContractRecord, type Deviation } from "../../support/contract_record.ts";
@@ -154,6 +154,18 @@ function jobTests(test: Test): void {
     assert.is(record?.documents, 3);
     assert.is(record?.chunks, 1);
     assert.equal(record?.attributes, { year: "number" });
+  });
+
+  test("A job that is given up says why, with each document that it has left", async ({ store }) => {
+    const documents = ["one", "two"].map((id) => textDocument(id, "text"));
+    await store.acceptDocuments("docs", "job", documents, {}, signal);
+    await store.putChunks("docs", 1, [parsed(documents[0] as SourceDocument)], signal);
+    await store.markIndexed("job", "docs", [parsed(documents[0] as SourceDocument)], signal);
+    const failed = await store.finishJob("job", "failed", "the model is gone", signal);
+    assert.equal([failed.status, failed.counts.indexed, failed.counts.failed], ["failed", 1, 1]);
+    assert.equal(failed.failures, [{ documentId: "two", message: "Its job was given up: the model is gone" }]);
+    assert.is((await store.getDocument("docs", "two", signal))?.failure, "Its job was given up: the model is gone");
+    assert.equal(await store.getJob("job", signal), failed);
   });
 
   test("Pending documents come in order, within the limits of number and bytes, and at least one", async ({ store }) => {

@@ -9,6 +9,7 @@ import { ingestBehavior } from "../../../actors/ingest/ingest.ts";
 import { type IngestService, ingestService } from "../../../actors/ingest/ingest_service.ts";
 import type { IngestOptions } from "../../../actors/ingest/ingest_state.ts";
 import { createPreparer, type Preparer } from "../../../actors/ingest/preparing/preparer.ts";
+import type { SharedJobs } from "../../../actors/ingest/sharing/shared_jobs.ts";
 import { openLanceDb } from "../../../actors/vector_store/lancedb.ts";
 import type { ChunkRow, LexicalIndex, VectorStore } from "../../../actors/vector_store/vector_store.ts";
 import { systemClock } from "../../../runtime/clock.ts";
@@ -71,6 +72,8 @@ export async function openIngest(
     readonly folder?: string;
     readonly wrapVectors?: (store: VectorStore & LexicalIndex) => VectorStore & LexicalIndex;
     readonly options?: Partial<IngestOptions>;
+    /** @default no other process has the stores */
+    readonly makeShared?: (documents: DocumentStore) => SharedJobs;
     readonly parseTimeoutMs?: number;
   } = {},
 ): Promise<IngestParts> {
@@ -128,7 +131,7 @@ export async function openIngest(
     maxAcceptingBytes: 100_000_000,
     maxParallel: 2,
     foreign: null,
-    shared: null,
+    shared: differs.makeShared?.(documents) ?? null,
     clock,
     random,
     logger,
