@@ -1,3 +1,4 @@
+import { connectTo } from "../milvus/stores.ts";
 import type { Nodes } from "./cluster_rig.ts";
 
 /** How documents are sent to nodes that are killed meanwhile. */
@@ -31,6 +32,8 @@ export interface SharedIngestReport {
   readonly lost: number;
   /** Ids that it has twice, or that were never sent. */
   readonly surplus: number;
+  /** Rows of the vector store, of which each document has one, and how many documents they are of. */
+  readonly rows: { readonly all: number; readonly documents: number };
 }
 
 interface Batch {
@@ -44,17 +47,21 @@ interface JobAnswer {
 }
 
 const PAGE = 500;
+const ROWS = 1_000;
 const AGAIN_MS = 200;
 const LOOK_MS = 500;
 
 const wait = (durationMs: number) => new Promise<void>((resolve) => setTimeout(resolve, durationMs));
 
-export function collectionsOf(plan: SharedIngestPlan): readonly string[] {
+function collectionsOf(plan: SharedIngestPlan): readonly string[] {
   return Array.from({ length: plan.collections }, (_, at) => `shared${at}`);
 }
 
-/** Sends all documents, kills nodes meanwhile, waits for every job's end and counts what is stored. */
-export async function ingestShared(nodes: Nodes, plan: SharedIngestPlan): Promise<SharedIngestReport> {
+/**
+ * Sends all documents, kills nodes meanwhile, waits for every job's end and counts what is stored.
+ * @param milvus `http://127.0.0.1:19530`, the nodes' vector store
+ */
+export async function ingestShared(nodes: Nodes, milvus: string, plan: SharedIngestPlan): Promise<SharedIngestReport> {
   const startedMs = performance.now();
   const anyNode = () => nodes.names[Math.floor(Math.random() * nodes.names.length)] as string; // one runs always
   for (const collection of collectionsOf(plan)) {
@@ -85,7 +92,7 @@ export async function ingestShared(nodes: Nodes, plan: SharedIngestPlan): Promis
     plan.tell(`all ${plan.documents} documents are taken in, in ${jobs.size} jobs`);
     const ended = await untilEnded(nodes, anyNode, jobs, plan);
     const kills = await killing.end();
-    const found = await storedDocuments(nodes, anyNode, plan);
+    const found = { ...(await storedDocuments(nodes, anyNode, plan)), rows: await storedRows(milvus, plan) };
     return { documents: plan.documents, jobs: jobs.size, kills, repeated, seconds: Math.round((performance.now() - startedMs) / 1_000), ended, ...found }; // biome-ignore format: one thought
   } finally {
     await killing.end();
@@ -132,7 +139,11 @@ function killer(nodes: Nodes, plan: SharedIngestPlan): { end(): Promise<number> 
   const pause = () =>
     new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, plan.killEveryMs);
-      stop.signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+      const end = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      stop.signal.addEventListener("abort", end, { once: true });
     });
   const run = async () => {
     while (kills < (plan.maxKills ?? Number.POSITIVE_INFINITY)) {
@@ -181,6 +192,20 @@ async function untilEnded(
     if (performance.now() > limitMs) throw new Error(`No job has ended for ${plan.limitMs} ms; ${open.size} are open, as ${[...open][0]}`);
   }
   return ended;
+}
+
+async function storedRows(milvus: string, plan: SharedIngestPlan): Promise<SharedIngestReport["rows"]> {
+  const store = await connectTo(new URL(milvus).host);
+  try {
+    const ids: string[] = [];
+    for (const collection of collectionsOf(plan)) {
+      const pages = store.scan({ collection, version: 1 }, ROWS, new AbortController().signal);
+      for await (const page of pages) for (const { documentId } of page) ids.push(documentId);
+    }
+    return { all: ids.length, documents: new Set(ids).size };
+  } finally {
+    await store.close();
+  }
 }
 
 async function storedDocuments(
