@@ -84,7 +84,7 @@ async function untilWhole(nodes: Nodes): Promise<void> {
   }
 }
 
-/** FerretDB is filled by one node: with several it may lock itself up for good. */
+/** Filled by one node, so that the others begin with what is there. */
 async function prepare(nodes: Nodes): Promise<void> {
   await nodes.start("a");
   await nodes.call("a", "PUT", "/v1/collections/docs", { replicas: 2 });

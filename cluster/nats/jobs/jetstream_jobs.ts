@@ -97,7 +97,7 @@ export class JetStreamJobs implements JobQueue {
       if (streams === null) return false;
       const subject = workSubject(stores, job.collection, job.id);
       const expect = { streamName: WORK_STREAM };
-      await streams.jetStream.publish(subject, encodeJob(job), { msgID: job.id, expect, timeout: CALL_LIMIT_MS });
+      await streams.jetStream.publish(subject, encodeJob(job), { msgID: `${stores} ${job.id}`, expect, timeout: CALL_LIMIT_MS });
       this.#putSince += 1;
       this.#well();
       return true;
@@ -144,7 +144,7 @@ export class JetStreamJobs implements JobQueue {
       const streams = await this.#open();
       if (streams === null) return false;
       const expect = { streamName: DEAD_STREAM };
-      const options = { msgID: `dead ${job.id}`, headers, expect, timeout: CALL_LIMIT_MS };
+      const options = { msgID: `${stores} ${job.id}`, headers, expect, timeout: CALL_LIMIT_MS };
       await streams.jetStream.publish(deadSubject(stores, job.collection, job.id), encodeJob(job), options);
       return true;
     } catch (thrown) {

@@ -82,4 +82,23 @@ test("No two steps run on one collection, no more than allowed run at all, and e
   );
 });
 
+test("All jobs that are removed say whether their round runs", () => {
+  const schedule = new Schedule<string>(2);
+  for (const [id, collection] of [["one", "docs"], ["two", "docs"], ["three", "pets"]] as const) schedule.addJob(id, collection); // biome-ignore format: a table
+  schedule.next(0);
+  assert.equal(
+    [...schedule.removeJobs()].sort((left, right) => (left.id < right.id ? -1 : 1)),
+    [
+      { id: "one", isRunning: true },
+      { id: "three", isRunning: false },
+      { id: "two", isRunning: false },
+    ],
+  );
+  assert.is(schedule.openJobs, 0);
+  schedule.addJob("four", "docs");
+  assert.is(schedule.next(0).kind, "wait", "the round that runs goes on to its end");
+  schedule.end("docs");
+  assert.is(schedule.next(0).kind, "round");
+});
+
 test.run();
