@@ -28,6 +28,18 @@ export const INGEST: Dashboard = {
           queries: [[`sum by (instance) (kennel_ingest_open_jobs{${N}})`, "{{instance}}"]],
         },
         {
+          title: "Queue of all nodes",
+          description: "Jobs that none has taken, that are being worked on, that were handed out before; jobs handed out again and given up, a second",
+          unit: "short",
+          queries: [
+            [`max(kennel_ingest_queue_pending{${N}})`, "waiting"],
+            [`max(kennel_ingest_queue_ack_pending{${N}})`, "in nodes' hands"],
+            [`max(kennel_ingest_queue_redelivered{${N}})`, "handed out before"],
+            [`sum(rate(kennel_ingest_redeliveries_total{${N}}[$__rate_interval]))`, "handed out again"],
+            [`sum(rate(kennel_ingest_dead_letters_total{${N}}[$__rate_interval]))`, "given up"],
+          ],
+        },
+        {
           title: "Jobs that ended",
           description: "By status",
           unit: "ops",
