@@ -29,7 +29,8 @@ export const INGEST: Dashboard = {
         },
         {
           title: "Queue of all nodes",
-          description: "Jobs that none has taken, that are being worked on, that were handed out before; jobs handed out again and given up, a second",
+          description:
+            "Jobs that none has taken, that are being worked on, that were handed out before; jobs handed out again and given up, a second",
           unit: "short",
           queries: [
             [`max(kennel_ingest_queue_pending{${N}})`, "waiting"],
