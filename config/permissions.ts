@@ -4,6 +4,7 @@ import { parseMilvusAddresses } from "./milvus_addresses.ts";
 import { parseMongoAddress } from "./mongodb_address.ts";
 import { natsFiles, parseNatsAddresses } from "./nats_addresses.ts";
 import { type Config, redisAddresses } from "./schema.ts";
+import { DEFAULT_COLLECTOR } from "./telemetry_settings.ts";
 import { tlsFiles } from "./tls_files.ts";
 
 /**
@@ -70,6 +71,7 @@ function providerHosts(config: Config): readonly string[] {
     ...((isProvided || rescoring !== null) && config.redis.url !== "" ? redisAddresses(config.redis.url) : []),
     ...(providerChoice(config.chat, config)?.addresses ?? []).map(({ url }) => url),
     ...(config.rerank.url === "" ? [] : [config.rerank.url]),
+    ...(config.tracing ? [config.traces.url || DEFAULT_COLLECTOR] : []),
   ];
   return [...new Set(addresses.map((address) => hostAndPort(new URL(address))))];
 }

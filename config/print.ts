@@ -18,6 +18,32 @@ export function printableConfig(
   return copy(config, "") as Record<string, unknown>;
 }
 
+/** Values of secrets that are set, the passwords inside addresses apart, too: what must stand in no log, span or event. */
+export function secretValues(config: Config): readonly string[] {
+  const values = listSettings(SETTINGS)
+    .filter((setting) => setting.isSecret)
+    .map(({ path }) => path.reduce<unknown>((group, name) => (group as Record<string, unknown>)[name], config));
+  return values
+    .filter((value) => typeof value === "string")
+    .flatMap((value) => [
+      ...value.split(","),
+      ...[...value.matchAll(PASSWORD)].flatMap(([, password = ""]) => [password, decoded(password)]),
+    ])
+    .filter((value) => value !== "" && !ADDRESS_ALONE.test(value));
+}
+
+const PASSWORD = /:\/\/[^\s:/?#@]*:([^\s/?#@]+)@/g;
+/** An address without user and password says where, not who. */
+const ADDRESS_ALONE = /^[a-z][a-z0-9+.-]*:\/\/[^@?]*$/i;
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** Settings that an operator is likely to want; the README shows these, config/SETTINGS.md all. */
 const EVERYDAY = [
   "profile",

@@ -7,6 +7,7 @@ import { parseNatsAddresses } from "./nats_addresses.ts";
 import { RETRIEVAL_SETTINGS } from "./retrieval_settings.ts";
 import { secret, setting, type Values } from "./setting.ts";
 import { STORE_SETTINGS } from "./store_settings.ts";
+import { TELEMETRY_SETTINGS } from "./telemetry_settings.ts";
 import { URL_FETCH_SETTINGS } from "./url_fetch_settings.ts";
 import { bytes, count, KIB, MIB, milliseconds, ratio, share } from "./value_types.ts";
 
@@ -56,6 +57,7 @@ export const SETTINGS = {
   ),
   dataDir: setting(z.string().min(1), "./data", "Folder of everything that is kept; one process at a time owns it"),
   logLevel: setting(z.enum(LOG_LEVELS), "info", "Least serious log lines that are written"),
+  ...TELEMETRY_SETTINGS,
   auth: setting(
     z.enum(["auto", "off", "required"]),
     "auto",
@@ -318,16 +320,6 @@ export const SETTINGS = {
   },
 
   flags: FLAG_SETTINGS,
-
-  metrics: {
-    maxCollections: setting(count(10_000), 200, "Collections with series of their own; the others are counted together"),
-    maxActors: setting(count(10_000), 300, "Actors with series of their own; the others are counted together"),
-    maxKeys: setting(
-      count(10_000),
-      100,
-      "Keys with series of their own, among those that met their limits; the others are counted together",
-    ),
-  },
 
   supervision: {
     retriever: childLimits({}),

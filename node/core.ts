@@ -31,6 +31,7 @@ import type { ActorRef } from "../supervisor/kernel/behavior.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { Logger } from "../telemetry/logs.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { Tracer } from "../telemetry/tracing.ts";
 import { compareBuilds } from "./build_comparisons.ts";
 import { registryOptions } from "./options.ts";
 import type { Services } from "./services.ts";
@@ -61,6 +62,7 @@ export interface CoreParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly tracer: Tracer;
   readonly supervisor: Supervisor;
   readonly services: Services;
   readonly modes: Modes;
@@ -136,6 +138,7 @@ export function startCore(parts: CoreParts): Core {
       random: parts.random,
       logger: parts.logger,
       metrics: { ...metrics.search, ...metrics.retriever },
+      tracer: parts.tracer,
       supervisor: { spawn: (spec) => retrievers.spawn(parts.retrieverTap(spec)) },
       collections: catalog,
       pinned,
@@ -208,7 +211,7 @@ export function startCore(parts: CoreParts): Core {
     foreign: services.foreign,
     clock: parts.clock,
     random: parts.random,
-    logger: parts.logger,
+    logger: parts.logger.child({ actor: `${supervisor.path}/ingest` }),
   };
   let upkeep: UpkeepControl = upkeepNotBegun(() => collectionsUnknown(services.documentService));
   let worker: ActorRef<IngestMessage> | null = null;

@@ -20,6 +20,7 @@ import { SEARCH } from "../actors/retriever/search.ts";
 import { Adopter } from "../actors/vector_store/adopter.ts";
 import { openPage } from "../bridge/http/page/page.ts";
 import { type Bridge, createBridge } from "../bridge/http/server.ts";
+import { secretValues } from "../config/print.ts";
 import type { Config } from "../config/schema.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { lockFolder } from "../runtime/folder_lock.ts";
@@ -31,6 +32,7 @@ import { createSupervisor, type Supervisor } from "../supervisor/supervisor.ts";
 import { measureEventLoopLag } from "../telemetry/event_loop_lag.ts";
 import { createLogger, type Logger } from "../telemetry/logs.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
+import { Redaction } from "../telemetry/redaction.ts";
 import { localTransport } from "../transport/local.ts";
 import { openAccess } from "./access.ts";
 import { clusterName } from "./cluster/shared_stores.ts";
@@ -51,6 +53,7 @@ import { NO_TAP, type StoreTap } from "./services/parts.ts";
 import { superviseServices } from "./services.ts";
 import { NodeStatus } from "./status.ts";
 import { TlsFiles } from "./tls.ts";
+import { openTracer, tracedTap } from "./tracing.ts";
 import { openUrlSource } from "./url_source.ts";
 
 export interface NodeEnvironment {
@@ -80,6 +83,8 @@ const NATS_CLOSE_MS = 2_000;
 
 /** Time for the batches that run, so that other nodes have their jobs at once. */
 const LEAVE_JOBS_MS = 2_000;
+/** Time for the last spans to be sent. */
+const TRACES_STOP_MS = 2_000;
 
 /** What takes down one thing that a start has built. */
 type Ending = (reason: string) => unknown;
@@ -109,7 +114,17 @@ async function buildNode(
   const lock = lockFolder(config.dataDir);
   endings.push(() => lock.release()); // N1
   const name = nodeName(config);
-  const logger = createLogger({ level: config.logLevel, node: name });
+  const redaction = new Redaction(secretValues(config));
+  const tracer = await openTracer(config, name, clock, random, redaction);
+  endings.push(() => tracer.stop(TRACES_STOP_MS));
+  const logger = createLogger({
+    level: config.logLevel,
+    node: name,
+    maxRepeats: config.logRepeats,
+    redaction,
+    context: () => tracer.active()?.logFields ?? null,
+    nowMs: () => clock.monotonicMs(),
+  });
   const metrics = createMetrics({ version: VERSION, runtime: runtimeName(), ...config.metrics });
   endings.push(reportStrayRejections((err) => logger.error({ err }, "a rejection that nobody waited for")));
   const lag = measureEventLoopLag(clock);
@@ -119,6 +134,7 @@ async function buildNode(
     clock,
     random,
     logger,
+    tracer,
     onEscalation: (path) => logger.error({ actor: path }, "an actor outlived its stop limit and was let go"),
   });
   const resident = await openResident(config, clock);
@@ -128,7 +144,17 @@ async function buildNode(
 
   const live = new LiveFlags(config.flags);
   const flags = live.values;
-  const services = await superviseServices({ supervisor, config, flags, clock, random, logger, metrics, tap });
+  const services = await superviseServices({
+    supervisor,
+    config,
+    flags,
+    clock,
+    random,
+    logger,
+    metrics,
+    tap: tracedTap(tap, tracer, config),
+    tracer,
+  });
   const coordination = startCoordination(supervisor, services, config, flags, clock, logger);
   const { modes } = coordination;
   const uploads = new UploadFolder(join(config.dataDir, UPLOADS_FOLDER), config.uploads, clock, random);
@@ -143,6 +169,7 @@ async function buildNode(
     random,
     logger,
     metrics,
+    tracer,
     supervisor,
     services,
     modes,
@@ -186,6 +213,7 @@ async function buildNode(
       clock,
       random,
       logger,
+      tracer,
       lag,
       core,
       flags,
@@ -232,6 +260,7 @@ async function buildNode(
     modeLog,
     flags: operators,
     lag,
+    tracer,
     ...core,
     nats,
     jobQueue,
@@ -264,6 +293,8 @@ async function buildNode(
     page: await openPage(),
     ...access,
     logger,
+    tracer,
+    loggedShare: config.logRequests,
     clock,
     random,
     limits: config.http,
@@ -285,7 +316,7 @@ async function buildNode(
   // Of several nodes, one that knows no collections yet leaves the questions to those that do; one that is alone is asked, and says what is amiss.
   if (cluster === null) becomeReady();
   url = `${tls === null ? "http" : "https"}://${listener.host.includes(":") ? `[${listener.host}]` : listener.host}:${listener.port}`;
-  logger.info({ url, dataDir: config.dataDir }, "serving");
+  logger.info({ url }, "serving");
   const background = new AbortController();
   const begin = () => {
     becomeReady();

@@ -13,6 +13,7 @@ import { readMemory } from "../runtime/memory.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { EventLoopLag } from "../telemetry/event_loop_lag.ts";
 import type { MetricSources } from "../telemetry/observed_metrics.ts";
+import type { Tracer } from "../telemetry/tracing.ts";
 import type { Services } from "./services.ts";
 
 export interface NodeStatusParts {
@@ -25,6 +26,7 @@ export interface NodeStatusParts {
   readonly modeLog: ModeLog;
   readonly flags: Pick<FlagControl, "list">;
   readonly lag: EventLoopLag;
+  readonly tracer: Tracer;
   readonly catalog: Catalog;
   readonly registry: RetrieverRegistry;
   /** Null: the node has no NATS. */
@@ -72,7 +74,7 @@ export class NodeStatus implements NodeStatusSource {
 
   /** Where the metrics of the whole node are read from at each scrape. */
   metricSources(caches: MetricSources["caches"]): MetricSources {
-    const { supervisor, services, lag, registry, modeLog, nats, jobQueue } = this.#parts;
+    const { supervisor, services, lag, registry, modeLog, nats, jobQueue, tracer } = this.#parts;
     return {
       actors: () => supervisor.status(),
       eventLoopLagSeconds: (quantile) => lag.quantile(quantile),
@@ -97,6 +99,7 @@ export class NodeStatus implements NodeStatusSource {
       flags: () => this.#parts.flags.list(),
       modesEntered: () => modeLog.entered,
       jobQueue: jobQueue === null ? null : () => jobQueue.reading,
+      ...(tracer.isOn ? { spans: () => tracer.stats } : {}),
       isNatsConnected: () => (nats === null ? null : nats.link.isConnected),
     };
   }

@@ -74,6 +74,7 @@ export class SupervisedChild<State, Message> implements Child<Message> {
     const { limits } = spec;
     this.#actor = around.kernel.createActor<Message>({
       path: around.path,
+      kind: spec.kind,
       limits: { ...limits, controlCapacity: CONTROL_CAPACITY },
       observer: {
         crashed: (error) => this.#onCrash(error),

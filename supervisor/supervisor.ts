@@ -1,6 +1,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import type { Logger } from "../telemetry/logs.ts";
+import { NO_TRACER, type Tracer } from "../telemetry/tracing.ts";
 import type { Child, ChildSpec, StatusNode } from "./child.ts";
 import { EventLog, type SupervisionEvents } from "./event_log.ts";
 import { createKernel, type Kernel } from "./kernel/kernel.ts";
@@ -12,6 +13,8 @@ export interface SupervisorOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Sees what is asked of children. @default nothing is traced */
+  readonly tracer?: Tracer;
   /** Hears of a child of which something outlived its stop limit: what runs there can only be ended with the process. */
   readonly onEscalation?: (path: string) => void;
 }
@@ -66,7 +69,7 @@ const NAME = /^[A-Za-z0-9_.:-]{1,128}$/;
 
 export function createSupervisor(options: SupervisorOptions): Supervisor {
   const events = new EventLog(options.clock, options.logger);
-  const kernel = createKernel(options.clock);
+  const kernel = createKernel(options.clock, options.tracer ?? NO_TRACER);
   const tree: Tree = { kernel, random: options.random, events, onEscalated: options.onEscalation ?? (() => {}) };
   return new TreeSupervisor(tree, options.name, {
     shutdown: "in_reverse",

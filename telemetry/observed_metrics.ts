@@ -34,6 +34,8 @@ export interface MetricSources {
   readonly flags: () => readonly { readonly flag: string; readonly enabled: boolean }[];
   /** Null: the node's jobs are its own, in no queue; its reading is null while the queue is away. */
   readonly jobQueue: (() => JobQueueReading | null) | null;
+  /** What became of the spans of traces; absent: nothing is traced. */
+  readonly spans?: () => { readonly exported: number; readonly dropped: number; readonly failed: number };
   /** Null: the node has no connection to NATS to keep. */
   readonly isNatsConnected: () => boolean | null;
 }
@@ -56,6 +58,21 @@ export function observeSources(registry: Registry, actors: BoundedLabels, source
   observeRetrieval(registry, sources);
   observeSharing(registry, sources);
   if (sources.jobQueue !== null) observeJobQueue(registry, sources.jobQueue);
+  observeTracing(registry, sources.spans);
+}
+
+function observeTracing(registry: Registry, read: MetricSources["spans"]): void {
+  if (read === undefined) return;
+  const spans = new Counter({
+    name: "kennel_trace_spans_total",
+    help: "Spans that were sent (exported), that found the queue full (dropped), and that the collector did not take (failed)",
+    labelNames: ["outcome"],
+    registers: [registry],
+    collect() {
+      spans.reset();
+      for (const [outcome, amount] of Object.entries(read())) spans.inc({ outcome }, amount);
+    },
+  });
 }
 
 function observeProcess(registry: Registry, sources: MetricSources): void {

@@ -15,6 +15,8 @@ const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 export interface ExchangeParts extends DeadlineParts {
   readonly admission: Admission;
   readonly maxTimeoutMs: number;
+  /** Of this node's own span; null: the caller's goes along. */
+  readonly traceparent: string | null;
 }
 
 /** One request and what belongs to it, from its arrival to its answer. */
@@ -26,6 +28,7 @@ export class Exchange {
   readonly #body: BodyReader;
   readonly #headerTimeoutMs: number | null;
   readonly #maxTimeoutMs: number;
+  readonly #traceparent: string | null;
 
   /** Throws `invalid_request` for a deadline that is none. */
   constructor(request: HttpRequest, requestId: string, route: Route, params: Readonly<Record<string, string>>, parts: ExchangeParts) {
@@ -34,6 +37,7 @@ export class Exchange {
     this.#params = params;
     this.#headerTimeoutMs = headerTimeoutOf(request);
     this.#maxTimeoutMs = parts.maxTimeoutMs;
+    this.#traceparent = parts.traceparent;
     const timeoutMs = Math.min(this.#headerTimeoutMs ?? route.timeoutMs, parts.maxTimeoutMs);
     this.deadline = new Deadline(parts, request, timeoutMs);
     this.#body = new BodyReader(request, parts.admission, this.deadline, route.maxBodyBytes);
@@ -122,7 +126,7 @@ export class Exchange {
 
   /** What goes along when the request is handed on. */
   messageHeaders(): MessageHeaders {
-    const traceparent = this.request.headers.get("traceparent");
+    const traceparent = this.#traceparent ?? this.request.headers.get("traceparent");
     return {
       requestId: this.requestId,
       timeoutMs: this.deadline.remainingMs(),

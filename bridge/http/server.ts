@@ -18,6 +18,7 @@ import type { HttpAnswer, HttpRequest } from "../../runtime/http_message.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { AuditLog, AuditReason } from "../../telemetry/audit/audit_log.ts";
 import type { Logger } from "../../telemetry/logs.ts";
+import { NO_TRACER, type Span, type Tracer, tracedParts } from "../../telemetry/tracing.ts";
 import type { StreamTransport, Transport } from "../../transport/transport.ts";
 import { KeyLimiter, type KeyLimits, type KeyUse } from "../keys/key_limits.ts";
 import type { KeyVerifier } from "../keys/key_ring.ts";
@@ -113,6 +114,10 @@ export interface BridgeParts {
   /** What this node is called. */
   readonly hosts: Pick<DoorOptions, "hostNames" | "takesAddresses">;
   readonly logger: Logger;
+  /** @default nothing is traced */
+  readonly tracer?: Tracer;
+  /** Share of the good requests that are logged at `info`. @default 0 */
+  readonly loggedShare?: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly limits: BridgeLimits;
@@ -211,6 +216,9 @@ interface Call extends RouteCall {
   readonly requestId: string;
   readonly startedMs: number;
   readonly via: Via;
+  /** Null: it is not traced. */
+  readonly span: Span | null;
+  failure: KennelError | null;
   exchange: Exchange | null;
   isAdmitted: boolean;
   /** Of the caller's key; null: none was asked for, or it was not good. */
@@ -231,12 +239,14 @@ class Server {
   readonly #access: Access;
   readonly #door: Door;
   readonly #record: AccessRecord;
+  readonly #tracer: Tracer;
 
   constructor(parts: BridgeParts, routes: readonly Route[], access: Access) {
     this.#parts = parts;
     this.#access = access;
     this.#door = new Door({ ...parts.hosts, corsOrigins: parts.corsOrigins });
     this.#record = new AccessRecord(parts.audit, parts.accessMetrics);
+    this.#tracer = parts.tracer ?? NO_TRACER;
     this.#deadlines = new DeadlineQueue(parts.clock);
     this.#router = new Router(routes);
     this.admission = new Admission(parts.limits, parts.metrics);
@@ -249,6 +259,7 @@ class Server {
     const startedMs = this.#parts.clock.monotonicMs();
     const { route, params } = this.#find(request);
     const requestId = this.#requestIds.of(request);
+    const span = this.#tracer.isOn ? this.#begin(request, requestId, route, via) : null;
     const call: Call = {
       route,
       params,
@@ -256,6 +267,8 @@ class Server {
       requestId,
       startedMs,
       via,
+      span,
+      failure: null,
       exchange: null,
       isAdmitted: false,
       keyId: null,
@@ -263,13 +276,13 @@ class Server {
       refusal: null,
     };
     const failed = (thrown: unknown) => {
-      const error = this.#toError(thrown, route.path, call.requestId);
-      call.refusal = refusalOf(error);
-      return errorAnswer(error);
+      call.failure = this.#toError(thrown, route.path, call.requestId);
+      call.refusal = refusalOf(call.failure);
+      return errorAnswer(call.failure);
     };
     let answer: Answer | Promise<Answer>;
     try {
-      answer = this.#handle(call);
+      answer = span === null ? this.#handle(call) : this.#tracer.within(span, () => this.#handle(call));
     } catch (thrown) {
       answer = failed(thrown);
     }
@@ -278,6 +291,32 @@ class Server {
       (settled) => this.#end(call, settled),
       (thrown) => this.#end(call, failed(thrown)),
     );
+  }
+
+  /** OpenTelemetry's conventions for HTTP servers; the path itself may hold what a caller would keep to itself. */
+  #begin(request: HttpRequest, requestId: string, route: Route, via: Via): Span | null {
+    if (route.kind !== "work") return null;
+    return this.#tracer.begin(request.headers.get("traceparent"), requestId, {
+      name: `${route.method} ${route.path}`,
+      kind: "server",
+      attributes: {
+        "http.request.method": request.method,
+        "http.route": route.path,
+        "network.protocol.name": via,
+        "kennel.request_id": requestId,
+      },
+    });
+  }
+
+  /** What a caller got wrong is an answer, no failure of the server's span. */
+  #endSpan(span: Span, { status, stream }: Answer, failure: KennelError | null): void {
+    span.set({ "http.response.status_code": status, ...(failure === null ? {} : { "error.type": failure.code }) });
+    if (stream === undefined) span.end(status >= 500 ? failure : null); // a stream's ends with its last part
+  }
+
+  #isLogged(): boolean {
+    const { loggedShare = 0, random } = this.#parts;
+    return loggedShare > 0 && random.next() < loggedShare;
   }
 
   #find({ method, target }: HttpRequest): RouteCall {
@@ -300,6 +339,7 @@ class Server {
       deadlines: this.#deadlines,
       admission: this.admission,
       maxTimeoutMs: this.#parts.limits.maxTimeoutMs,
+      traceparent: call.span?.traceparent ?? null,
     });
     call.exchange = exchange;
     const answer = route.handle(exchange);
@@ -328,7 +368,7 @@ class Server {
 
   async *#releasing(call: Call, stream: AsyncIterable<string>): AsyncGenerator<string> {
     try {
-      yield* stream;
+      yield* call.span === null ? stream : tracedParts(this.#tracer, call.span, stream);
     } finally {
       this.#release(call);
     }
@@ -347,10 +387,14 @@ class Server {
     const { status, encoding } = answer;
     const { method } = request;
     if (via === "http") metrics.answered({ route: route.path, method, status, durationMs });
-    const level = status >= 500 ? "warn" : status >= 400 ? "info" : "debug";
+    if (call.span !== null) this.#endSpan(call.span, answer, call.failure);
+    const level = status >= 500 ? "warn" : status >= 400 || this.#isLogged() ? "info" : "debug";
     if (logger.isLevelEnabled(level)) {
       const ms = Math.round(durationMs * 100) / 100;
-      logger[level]({ requestId, via, route: route.path, method, status, ms, ...(keyId === null ? {} : { keyId }) }, "Answered");
+      logger[level](
+        { ...call.span?.logFields, requestId, via, route: route.path, method, status, ms, ...(keyId === null ? {} : { keyId }) },
+        "Answered",
+      );
     }
     const changes = this.#access.changes(route);
     if (changes !== null || refusal !== null)

@@ -9,6 +9,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { EventLoopLag } from "../../telemetry/event_loop_lag.ts";
 import type { Logger } from "../../telemetry/logs.ts";
+import type { Tracer } from "../../telemetry/tracing.ts";
 import type { NatsLink } from "../../transport/nats/link.ts";
 import { natsTransport } from "../../transport/nats/nats.ts";
 import type { Endpoint, StreamTransport, Transport } from "../../transport/transport.ts";
@@ -34,6 +35,7 @@ export interface ClusterParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly tracer: Tracer;
   readonly lag: EventLoopLag;
   readonly core: Core;
   readonly flags: Flags;
@@ -82,7 +84,7 @@ export function startCluster(parts: ClusterParts): Cluster {
     counts[event] = (counts[event] ?? 0) + 1;
     parts.count(event);
   };
-  const between = natsTransport({ link, clock, logger, count, self: name, maxInFlight: config.http.maxInFlight, isSilent: () => cluster.isExcluded }); // biome-ignore format: one thought
+  const between = natsTransport({ link, clock, logger, tracer: parts.tracer, count, self: name, maxInFlight: config.http.maxInFlight, isSilent: () => cluster.isExcluded }); // biome-ignore format: one thought
   const retrievers = new LocalRetrievers({
     transport: local,
     registry: core.registry,

@@ -1,5 +1,6 @@
 import type { ChatUsage, LanguageModel } from "../../actors/language_model/language_model.ts";
 import { superviseLanguageModel } from "../../actors/language_model/supervised.ts";
+import { tracedLanguageModel } from "../../actors/language_model/traced.ts";
 import type { Provider } from "../../actors/model_provider/provider.ts";
 import { type ProviderChoice, providerChoice } from "../../config/embedding_choice.ts";
 import { KennelError } from "../../runtime/errors.ts";
@@ -40,7 +41,7 @@ export async function superviseChat(parts: ServiceParts): Promise<ChatService | 
         throw thrown;
       }
       provider = opened;
-      return model;
+      return parts.tracer.isOn ? tracedLanguageModel(parts.tracer, model, config.traces.content) : model;
     },
     close: async () => {
       await provider?.close();

@@ -8,6 +8,7 @@ import type { PoolStats } from "../../supervisor/pool.ts";
 import type { Supervisor } from "../../supervisor/supervisor.ts";
 import type { Logger } from "../../telemetry/logs.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
+import type { Tracer } from "../../telemetry/tracing.ts";
 
 /**
  * Stands between the stores and the actors that own them: sees every call and may let it fail, so that an outage and its
@@ -33,6 +34,7 @@ export interface ServiceParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly tap: StoreTap;
+  readonly tracer: Tracer;
 }
 
 /** Of a client that is not open. */

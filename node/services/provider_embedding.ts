@@ -9,6 +9,7 @@ import { knownModel } from "../../actors/embedding/openai/known_models.ts";
 import { knownOrRefused, OpenAiEmbeddings } from "../../actors/embedding/openai.ts";
 import { embeddingsIn } from "../../actors/embedding/redis.ts";
 import { superviseEmbeddingModel } from "../../actors/embedding/supervised.ts";
+import { tracedEmbeddingModel } from "../../actors/embedding/traced.ts";
 import { Provider } from "../../actors/model_provider/provider.ts";
 import { openRedisFailover } from "../../actors/redis/redis_failover.ts";
 import type { ProviderChoice } from "../../config/embedding_choice.ts";
@@ -89,7 +90,7 @@ export function superviseProviderModel(parts: ServiceParts, choice: ProviderChoi
 }
 
 function superviseProvider(
-  { supervisor, config, clock, random, metrics }: ServiceParts,
+  { supervisor, config, clock, random, metrics, tracer }: ServiceParts,
   choice: ProviderChoice,
   part: ProviderPart,
   dimensions: () => number | null,
@@ -131,7 +132,7 @@ function superviseProvider(
         throw thrown;
       }
       provider = opened;
-      return model;
+      return tracer.isOn ? tracedEmbeddingModel(tracer, model) : model;
     },
     close: async () => {
       await provider?.close();

@@ -1,5 +1,6 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { type ErrorCode, type KennelError, kennelError } from "../../runtime/errors.ts";
+import type { Span, SpanSpec, Tracer } from "../../telemetry/tracing.ts";
 import { Ask, type AskTarget, Envelope, type Settler } from "./ask.ts";
 import type { ActorRef, AskOptions, Asks, Behavior, Lane, TellOptions } from "./behavior.ts";
 import { IncarnationContext } from "./context.ts";
@@ -60,8 +61,10 @@ export interface ActorMeasurements {
 
 export interface ActorParts {
   readonly path: string;
+  readonly kind: string;
   readonly limits: ActorLimits;
   readonly observer: ActorObserver;
+  readonly tracer: Tracer;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly origins: Origins;
@@ -75,6 +78,9 @@ export class Actor<Message> implements ActorRef<Message>, AskTarget {
   readonly path: string;
   readonly limits: ActorLimits;
   readonly mailbox: Mailbox;
+  readonly tracer: Tracer;
+  readonly #askSpan: SpanSpec;
+  readonly #handleSpan: SpanSpec;
   readonly #parts: ActorParts;
   readonly #counts: MutableCounts = zeroCounts();
   readonly #latencies = new Latencies();
@@ -86,6 +92,10 @@ export class Actor<Message> implements ActorRef<Message>, AskTarget {
   constructor(parts: ActorParts) {
     this.path = parts.path;
     this.limits = parts.limits;
+    this.tracer = parts.tracer;
+    const attributes = { "kennel.actor.path": parts.path, "kennel.actor.kind": parts.kind };
+    this.#askSpan = { name: `ask ${parts.kind}`, attributes };
+    this.#handleSpan = { name: `handle ${parts.kind}`, attributes, actor: parts.path };
     this.#parts = parts;
     this.mailbox = new Mailbox({ control: parts.limits.controlCapacity, work: parts.limits.mailboxCapacity });
   }
@@ -124,8 +134,10 @@ export class Actor<Message> implements ActorRef<Message>, AskTarget {
         resolve,
         reject,
       });
+      if (this.tracer.active() !== null) ask.span = this.tracer.child(this.#askSpan);
       const refusal = this.#refusal(ask, options);
       if (refusal !== null) {
+        ask.span?.end(refusal);
         this.#parts.origins.claim(refusal, this.path);
         return reject(refusal); // K3
       }
@@ -133,6 +145,12 @@ export class Actor<Message> implements ActorRef<Message>, AskTarget {
       this.#parts.deadlines.add(ask);
       this.#life?.wake();
     });
+  }
+
+  /** The span of an ask that is taken; null: it is not traced. */
+  handling(ask: Ask): Span | null {
+    const { tracer } = this;
+    return ask.span === null ? null : tracer.within(ask.span, () => tracer.child(this.#handleSpan));
   }
 
   /** Lets messages in and out from now on; what is waiting stays. */
@@ -187,6 +205,7 @@ export class Actor<Message> implements ActorRef<Message>, AskTarget {
 
   askSettled(ask: Ask, settler: Settler, error: KennelError | null): void {
     this.#parts.deadlines.remove(ask);
+    if (ask.span !== null) ask.endSpans(error);
     if (ask.holder === null) this.mailbox.noteSettled(ask.lane);
     const durationMs = this.#parts.clock.monotonicMs() - ask.enqueuedMs;
     if (durationMs > this.limits.slowCallMs) this.#counts.slow++;

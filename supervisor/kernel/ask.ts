@@ -1,5 +1,6 @@
 import { cancellationOf } from "../../runtime/cancellation.ts";
 import { type KennelError, kennelError } from "../../runtime/errors.ts";
+import type { Span } from "../../telemetry/tracing.ts";
 import type { Lane, PendingAsk } from "./behavior.ts";
 import type { Deadline } from "./deadlines.ts";
 
@@ -61,6 +62,9 @@ export class Ask extends Envelope implements PendingAsk, Deadline {
   pipedMs: number | null = null;
   /** The incarnation that took it; null while it waits in its lane. */
   holder: AskHolder | null = null;
+  /** From being sent to being settled, and from being taken; null: it is not traced. */
+  span: Span | null = null;
+  handling: Span | null = null;
   readonly #resolve: (value: never) => void;
   readonly #reject: (error: unknown) => void;
   /** Made when someone reads `signal`; most asks never need one. */
@@ -117,6 +121,11 @@ export class Ask extends Envelope implements PendingAsk, Deadline {
     if (this.#abortReason !== null) return;
     this.#abortReason = reason;
     this.#controller?.abort(reason);
+  }
+
+  endSpans(error: KennelError | null): void {
+    this.handling?.end(error);
+    this.span?.end(error);
   }
 
   cancelWith(signal: AbortSignal): void {

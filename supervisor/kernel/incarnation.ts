@@ -120,7 +120,7 @@ export class Incarnation<State, Message> {
     const previous = this.currentAsk;
     this.currentAsk = ask;
     try {
-      return body();
+      return this.#actor.tracer.isOn ? this.#actor.tracer.within(ask?.handling ?? null, body) : body();
     } finally {
       this.currentAsk = previous;
     }
@@ -206,7 +206,7 @@ export class Incarnation<State, Message> {
   async #begin(): Promise<void> {
     this.#isHandling = true;
     try {
-      const state = await this.#behavior.start(this.#context);
+      const state = await this.#actor.tracer.within(null, () => this.#behavior.start(this.#context));
       this.#isHandling = false;
       this.#state = state;
       this.#hasState = true;
@@ -247,7 +247,11 @@ export class Incarnation<State, Message> {
     this.currentAsk = ask;
     this.#isHandling = true; // I1
     try {
-      const state = this.#behavior.receive(this.#state as State, next.message as Message, this.#context);
+      // A turn runs under whatever it was asked for in: each message is handled under its own ask's span, or none.
+      const { tracer } = this.#actor;
+      const state = tracer.isOn
+        ? tracer.within(ask?.handling ?? null, () => this.#behavior.receive(this.#state as State, next.message as Message, this.#context))
+        : this.#behavior.receive(this.#state as State, next.message as Message, this.#context);
       if (state instanceof Promise) {
         return state.then(
           (settled) => this.#handled(settled),
@@ -264,6 +268,7 @@ export class Incarnation<State, Message> {
   #take(ask: Ask): Ask {
     ask.holder = this;
     ask.takenMs = this.clock.monotonicMs();
+    ask.handling = this.#actor.handling(ask);
     this.#taken.add(ask);
     this.#inFlight++;
     return ask;

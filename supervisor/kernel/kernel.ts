@@ -1,4 +1,5 @@
 import type { Clock } from "../../runtime/clock.ts";
+import { NO_TRACER, type Tracer } from "../../telemetry/tracing.ts";
 import { Actor, type ActorObserver } from "./actor.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { ActorLimits } from "./limits.ts";
@@ -8,6 +9,8 @@ import { Origins } from "./origins.ts";
 interface ActorOptions {
   /** Unique among the living. */
   readonly path: string;
+  /** What it is, as spans are named after it. @default "actor" */
+  readonly kind?: string;
   readonly limits: ActorLimits;
   readonly observer: ActorObserver;
 }
@@ -21,13 +24,15 @@ export interface Kernel {
   stop(): void;
 }
 
-export function createKernel(clock: Clock): Kernel {
+/** @param tracer sees what is asked and handled */
+export function createKernel(clock: Clock, tracer: Tracer = NO_TRACER): Kernel {
   const system = createTurnSystem();
   const deadlines = new Deadlines(clock);
   const origins = new Origins();
   return {
     clock,
-    createActor: <Message>(options: ActorOptions) => new Actor<Message>({ ...options, clock, deadlines, origins, system }),
+    createActor: <Message>(options: ActorOptions) =>
+      new Actor<Message>({ kind: "actor", ...options, clock, deadlines, origins, system, tracer }),
     stop() {
       deadlines.stop();
       system.stop();

@@ -1,14 +1,18 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { Logger } from "../../telemetry/logs.ts";
+import { NO_TRACER, type Tracer } from "../../telemetry/tracing.ts";
 import type { Endpoint, Handler, MessageHeaders, StreamEndpoint, StreamHandler, StreamTransport, Transport } from "../transport.ts";
 import { Answering } from "./answering.ts";
 import { Asking } from "./asking.ts";
 import type { NatsLink } from "./link.ts";
+import { answeredHere, askedAcross, streamedAcross, streamedHere } from "./traced_hops.ts";
 
 export interface NatsTransportOptions {
   readonly link: NatsLink;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Carries traces from node to node. @default nothing is traced; a caller's `traceparent` goes along as it is */
+  readonly tracer?: Tracer;
   /** Counts what should be rare, by kind: `late_reply`, `asker_gone`, `malformed_request`, … */
   readonly count: (event: string) => void;
   /** This node's name, one token of a subject. */
@@ -35,7 +39,16 @@ export interface NatsTransport extends Transport, StreamTransport {
 
 /** @returns the transport whose requests go to this node itself; see `to` */
 export function natsTransport(options: NatsTransportOptions): NatsTransport {
-  return new OverNats(new Asking(options), new Answering(options), options.self, { closing: null });
+  return new OverNats(new Asking(options), new Answering(options), options.self, {
+    closing: null,
+    tracer: options.tracer ?? NO_TRACER,
+  });
+}
+
+/** What the views of one connection share. */
+interface Life {
+  closing: Promise<void> | null;
+  readonly tracer: Tracer;
 }
 
 class OverNats implements NatsTransport {
@@ -43,9 +56,9 @@ class OverNats implements NatsTransport {
   readonly node: string;
   readonly #asking: Asking;
   readonly #answering: Answering;
-  readonly #life: { closing: Promise<void> | null };
+  readonly #life: Life;
 
-  constructor(asking: Asking, answering: Answering, node: string, life: { closing: Promise<void> | null }) {
+  constructor(asking: Asking, answering: Answering, node: string, life: Life) {
     this.#asking = asking;
     this.#answering = answering;
     this.node = node;
@@ -65,7 +78,7 @@ class OverNats implements NatsTransport {
   }
 
   serve<Request, Answer>(endpoint: Endpoint<Request, Answer>, handler: Handler<Request, Answer>): void {
-    this.#answering.serve(endpoint.name, { kind: "one", handle: handler });
+    this.#answering.serve(endpoint.name, { kind: "one", handle: answeredHere(this.#life.tracer, endpoint.name, handler) });
   }
 
   /** What another node keeps is not known here. */
@@ -79,11 +92,14 @@ class OverNats implements NatsTransport {
     headers: MessageHeaders,
     signal: AbortSignal,
   ): Promise<Answer> {
-    return this.#asking.request(this.node, endpoint.name, request, headers, signal) as Promise<Answer>;
+    const { name } = endpoint;
+    return askedAcross(this.#life.tracer, this.node, name, headers, (sent) =>
+      this.#asking.request(this.node, name, request, sent, signal),
+    ) as Promise<Answer>;
   }
 
   serveStream<Request, Chunk>(endpoint: StreamEndpoint<Request, Chunk>, handler: StreamHandler<Request, Chunk>): void {
-    this.#answering.serve(endpoint.name, { kind: "stream", handle: handler });
+    this.#answering.serve(endpoint.name, { kind: "stream", handle: streamedHere(this.#life.tracer, endpoint.name, handler) });
   }
 
   stream<Request, Chunk>(
@@ -92,7 +108,10 @@ class OverNats implements NatsTransport {
     headers: MessageHeaders,
     signal: AbortSignal,
   ): AsyncIterable<Chunk> {
-    return this.#asking.stream(this.node, endpoint.name, request, headers, signal) as AsyncIterable<Chunk>;
+    const { name } = endpoint;
+    return streamedAcross(this.#life.tracer, this.node, name, headers, (sent) =>
+      this.#asking.stream(this.node, name, request, sent, signal),
+    ) as AsyncIterable<Chunk>;
   }
 
   close(limitMs: number): Promise<void> {

@@ -27,9 +27,11 @@ async function findInStore(context: SearchContext, index: CalledIndex): Promise<
   context.took("fuse", rankingMs);
   if (chunks.length === 0) return { ranking, passages: [], parentTexts: null };
   const startedMs = context.parts.clock.monotonicMs();
-  const passages = await within(context.parts.clock, context.deadline.remainingMs, context.signal, (signal) =>
-    index.passages(chunks, signal, context.search.visible),
+  const passages = await context.traced("fetch", () =>
+    within(context.parts.clock, context.deadline.remainingMs, context.signal, (signal) =>
+      index.passages(chunks, signal, context.search.visible),
+    ),
   );
-  context.took("fetch", startedMs);
+  context.noted("fetch", startedMs);
   return { ranking, passages, parentTexts: null };
 }

@@ -48,8 +48,8 @@ export async function runOptional<Value>(
   }
   const startedMs = clock.monotonicMs();
   try {
-    const value = await within(clock, limitMs, context.signal, work);
-    context.took(phase.name, startedMs);
+    const value = await context.traced(phase.name, () => within(clock, limitMs, context.signal, work));
+    context.noted(phase.name, startedMs);
     explain(context, phase, limitMs, "ran");
     return value;
   } catch (thrown) {

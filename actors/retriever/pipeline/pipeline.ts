@@ -61,7 +61,7 @@ export async function runPipeline(
   const startedMs = clock.monotonicMs();
   const encoded = encodeHits(hits, ranked.ranking, request.include);
   context.took("encode", startedMs);
-  context.took("total", search.receivedMs);
+  context.noted("total", search.receivedMs);
 
   return {
     answer: {

@@ -48,13 +48,13 @@ export async function embedQuery(context: SearchContext): Promise<Embedded | nul
   }
 }
 
-async function embed({ parts, deadline, search, took }: SearchContext, signal: AbortSignal): Promise<Float32Array | null> {
+async function embed({ parts, deadline, search, traced, noted }: SearchContext, signal: AbortSignal): Promise<Float32Array | null> {
   const startedMs = parts.clock.monotonicMs();
   const query = search.request.query ?? "";
-  const [vector] = await within(parts.clock, deadline.share(parts.limits.embedShare), signal, (limited) =>
-    parts.model.embed([query], "query", limited),
+  const [vector] = await traced("embed", () =>
+    within(parts.clock, deadline.share(parts.limits.embedShare), signal, (limited) => parts.model.embed([query], "query", limited)),
   );
-  took("embed", startedMs);
+  noted("embed", startedMs);
   return vector ?? null;
 }
 
@@ -156,10 +156,10 @@ class BranchRun {
   #timed(work: () => MaybePromise<readonly IndexCandidate[]>): MaybePromise<readonly IndexCandidate[]> {
     const startedMs = this.#context.parts.clock.monotonicMs();
     const done = (found: readonly IndexCandidate[]) => {
-      this.#context.took(this.leg.branch, startedMs);
+      this.#context.noted(this.leg.branch, startedMs);
       return found;
     };
-    const found = work();
+    const found = this.#context.traced(this.leg.branch, work);
     return found instanceof Promise ? found.then(done) : done(found);
   }
 

@@ -1,5 +1,7 @@
 import type { Clock } from "../../../runtime/clock.ts";
 import type { KennelError } from "../../../runtime/errors.ts";
+import type { Tracer } from "../../../telemetry/tracing.ts";
+import { NO_TRACER, traced } from "../../../telemetry/tracing.ts";
 import type { Modes, Role } from "../../coordinator/modes.ts";
 import type { DocumentStore } from "../../document_store/document_store.ts";
 import type { EmbeddingModel } from "../../embedding/embedding.ts";
@@ -72,6 +74,8 @@ export interface PipelineParts {
   readonly documents: Pick<DocumentStore, "getParents">;
   readonly modes: Pick<Modes, "serviceOf">;
   readonly metrics: RetrieverMetrics;
+  /** @default nothing is traced */
+  readonly tracer?: Tracer;
   readonly times: PhaseTimes;
   /** How long it is not known that the index is level with its store, in ms; 0: it is. */
   readonly ageMs: () => number;
@@ -92,6 +96,7 @@ export class SearchContext {
   readonly signal: AbortSignal;
   readonly timings: Partial<Record<Phase, number>> = {};
   readonly explain: Record<string, unknown> = {};
+  readonly #tracer: Tracer;
   /** What is searched, in plan order. */
   legs: readonly Leg[];
   /** What went wrong on the way, beside what the mode says. */
@@ -103,6 +108,7 @@ export class SearchContext {
     this.search = search;
     this.deadline = deadline;
     this.signal = signal;
+    this.#tracer = parts.tracer ?? NO_TRACER;
     this.legs = legsOf(search.request, search.plan, NOTHING_WRITTEN);
   }
 
@@ -112,8 +118,18 @@ export class SearchContext {
 
   /** Notes what a phase took since `startedMs`. */
   readonly took = (phase: Phase, startedMs: number): void => {
+    this.noted(phase, startedMs);
+    if (this.#tracer.isOn) this.#tracer.record(`search ${phase}`, startedMs);
+  };
+
+  /** The same for a phase that has run in `traced`, and has its span. */
+  readonly noted = (phase: Phase, startedMs: number): void => {
     this.parts.times.note(phase, this.spent(phase, startedMs));
   };
+
+  /** Runs what waits for others as a phase: what it asks stands below it in the trace. */
+  readonly traced = <Result>(phase: Phase, work: () => Result): Result =>
+    this.#tracer.isOn ? traced(this.#tracer, { name: `search ${phase}` }, work) : work();
 
   /** The same for a phase that came to nothing: nothing is learned from it. */
   spent(phase: Phase, startedMs: number): number {

@@ -5,6 +5,7 @@ import type { Random } from "../../../runtime/random.ts";
 import type { Bulkhead } from "../../../supervisor/bulkhead.ts";
 import type { ChildLimits } from "../../../supervisor/child.ts";
 import type { Logger } from "../../../telemetry/logs.ts";
+import type { Tracer } from "../../../telemetry/tracing.ts";
 import type { Modes } from "../../coordinator/modes.ts";
 import type { CollectionRecord, DocumentStore } from "../../document_store/document_store.ts";
 import type { CachedEmbeddingModel } from "../../embedding/embedding.ts";
@@ -80,6 +81,8 @@ export interface RegistryParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: RetrieverMetrics;
+  /** @default nothing is traced */
+  readonly tracer?: Tracer;
   /** The subtree that retrievers live in. */
   readonly supervisor: RetrieverSupervisor;
   readonly collections: CollectionView;

@@ -334,6 +334,14 @@ export class RetrieverRegistry {
     const { metrics } = this.#parts;
     const { mode, cache, timings_ms: timingsMs, degradations } = answer.rest;
     metrics.answered({ collection: request.collection, mode, cache, strategy: request.strategy, timingsMs });
+    this.#parts.tracer?.active()?.set({
+      "kennel.collection": request.collection,
+      "kennel.search.strategy": request.strategy,
+      "kennel.search.mode": mode,
+      "kennel.search.cache": cache,
+      "kennel.search.top_k": request.topK,
+      "kennel.search.degradations": degradations.map(({ stage, reason }) => `${stage}: ${reason}`),
+    });
     for (const { stage, reason } of degradations) metrics.degraded(stage, reason);
     return answer;
   }

@@ -88,6 +88,7 @@ export function retrieverSpec(
           ...(record.settings.adopt === undefined ? {} : { adoptedDimensions: record.settings.adopt.dimensions }),
           modes: parts.modes,
           metrics: parts.metrics,
+          ...(parts.tracer === undefined ? {} : { tracer: parts.tracer }),
           ageMs: () => freshness.ageMs,
           times: phaseTimes(parts.clock, options.phaseMemoryMs),
           limits: options.pipeline,

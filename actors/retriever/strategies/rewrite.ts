@@ -97,7 +97,7 @@ async function embedWritten(
     embedAll(context, questions, "query"),
     passage === null ? ([] as const) : embedAll(context, [passage], "document"),
   ]);
-  if (asked.every(({ ok }) => ok) && made?.ok !== false) context.took("embed", startedMs);
+  if (asked.every(({ ok }) => ok) && made?.ok !== false) context.noted("embed", startedMs);
   else context.spent("embed", startedMs);
   const vectors = given === null ? asked : [...given, ...asked];
   if (made?.ok === false) context.degrade("embed", made.error.code, "embedding");
@@ -109,8 +109,8 @@ async function embedAll(context: SearchContext, texts: readonly string[], purpos
   const { clock, model, limits } = context.parts;
   if (texts.length === 0) return [];
   try {
-    const vectors = await within(clock, context.deadline.share(limits.embedShare), context.signal, (signal) =>
-      model.embed(texts, purpose, signal),
+    const vectors = await context.traced("embed", () =>
+      within(clock, context.deadline.share(limits.embedShare), context.signal, (signal) => model.embed(texts, purpose, signal)),
     );
     return texts.map((_, at) => ({ ok: true, vector: vectors[at] ?? null }));
   } catch (thrown) {

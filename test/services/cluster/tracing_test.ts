@@ -1,0 +1,92 @@
+/** One query across two nodes over a real NATS, traced. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { drawTrace, type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from "../../support/otlp_receiver.ts";
+import { until } from "../nats/nats_rig.ts";
+import { Nodes, type SharedServers, startSharedServers } from "./cluster_rig.ts";
+
+const test = suite("traces across nodes");
+const CANARY = "canary-7f3a91-do-not-print";
+const NAMES = ["a", "b"];
+
+let servers: SharedServers | undefined;
+let receiver: OtlpReceiver;
+let nodes: Nodes;
+
+test.before(async () => {
+  receiver = await startOtlpReceiver();
+  servers = await startSharedServers();
+  nodes = new Nodes({
+    ...servers.env,
+    KENNEL_TRACING: "true",
+    KENNEL_TRACES_RATIO: "0",
+    KENNEL_TRACES_INTERVAL_MS: "50",
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    OTEL_EXPORTER_OTLP_HEADERS: `x-key=${CANARY}`,
+  });
+  await nodes.start("a");
+  assert.is((await nodes.call("a", "PUT", "/v1/collections/docs", { replicas: 1 })).status, 201);
+  const { body } = await nodes.call<{ readonly id: string }>("a", "POST", "/v1/collections/docs/documents", {
+    documents: [{ id: "d", text: "A document about birds" }],
+  });
+  await until("the job is completed", async () => {
+    return (await nodes.call<{ readonly status: string }>("a", "GET", `/v1/jobs/${body.id}`)).body.status === "completed";
+  });
+  await nodes.start("b");
+});
+test.after(async () => {
+  await nodes?.stopAll();
+  await servers?.stop();
+  await receiver?.close();
+});
+
+test("A query that another node answers is one trace, a tree of both nodes' spans, without a secret", async () => {
+  await until("all see all, and one holds the collection", async () => {
+    for (const name of NAMES) {
+      const { nodes: members, collections } = await nodes.cluster(name);
+      const [place] = collections;
+      if (members.filter(({ state }) => state === "alive").length !== 2 || place?.owners.length !== 1 || place.nodes.length !== 1)
+        return false;
+    }
+    return true;
+  });
+  const owner = (await nodes.cluster("a")).collections[0]?.nodes[0];
+  const asked = NAMES.find((name) => name !== owner) as string;
+  const spans = await traceAcross(asked, owner as string);
+
+  const known = new Map(spans.map((span) => [span.spanId, span]));
+  const roots = spans.filter(({ parentSpanId }) => !known.has(parentSpanId));
+  assert.equal(
+    roots.map(({ name, node }) => `${node} ${name}`),
+    [`${asked} POST /v1/collections/{collection}/search`],
+  );
+  const answer = spans.find(({ name }) => name === "answer routed_search") as ReceivedSpan;
+  const hop = known.get(answer.parentSpanId);
+  assert.is(answer.node, owner);
+  assert.is(hop?.node, asked);
+  assert.is(hop?.name, "request routed_search");
+  for (const name of ["handle retriever", "search embed", "search fuse"]) assert.is(spans.find((span) => span.name === name)?.node, owner);
+  assert.not.match(receiver.bodies.join(), CANARY);
+  console.log(drawTrace(spans));
+});
+
+/** Asks one node until the other one has answered: while they are still settling who holds what, it may answer by itself. */
+async function traceAcross(asked: string, owner: string): Promise<readonly ReceivedSpan[]> {
+  for (let at = 0; ; at++) {
+    const traceId = (0x1000 + at).toString(16).padStart(32, "a");
+    const answer = await fetch(`${nodes.of(asked).url}/v1/collections/docs/search`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "cache-control": "no-cache", traceparent: `00-${traceId}-b7ad6b7169203331-01` },
+      body: JSON.stringify({ query: `birds ${at} ${CANARY}` }),
+    });
+    assert.is(answer.status, 200, await answer.text());
+    const isRoot = ({ name, node }: ReceivedSpan) => node === asked && name.startsWith("POST ");
+    const isAnswer = ({ name, node }: ReceivedSpan) => node === owner && name === "answer routed_search";
+    const whole = (spans: readonly ReceivedSpan[]) =>
+      spans.some(isRoot) && (spans.some(isAnswer) || !spans.some(({ name }) => name === "request routed_search"));
+    const spans = await receiver.trace(whole, traceId);
+    if (spans.some(isAnswer) || at === 50) return spans;
+  }
+}
+
+test.run();
