@@ -8,6 +8,7 @@ import { Nodes, type SharedServers, startSharedServers } from "./cluster_rig.ts"
 const test = suite("traces across nodes");
 const CANARY = "canary-7f3a91-do-not-print";
 const NAMES = ["a", "b"];
+const MAX_QUERIES = 50;
 
 let servers: SharedServers | undefined;
 let receiver: OtlpReceiver;
@@ -41,18 +42,11 @@ test.after(async () => {
 });
 
 test("A query that another node answers is one trace, a tree of both nodes' spans, without a secret", async () => {
-  await until("all see all, and one holds the collection", async () => {
-    for (const name of NAMES) {
-      const { nodes: members, collections } = await nodes.cluster(name);
-      const [place] = collections;
-      if (members.filter(({ state }) => state === "alive").length !== 2 || place?.owners.length !== 1 || place.nodes.length !== 1)
-        return false;
-    }
-    return true;
+  await until("both see both", async () => {
+    const seen = await Promise.all(NAMES.map((name) => nodes.cluster(name)));
+    return seen.every(({ nodes: members }) => members.filter(({ state }) => state === "alive").length === NAMES.length);
   });
-  const owner = (await nodes.cluster("a")).collections[0]?.nodes[0];
-  const asked = NAMES.find((name) => name !== owner) as string;
-  const spans = await traceAcross(asked, owner as string);
+  const { asked, owner, spans } = await traceAcross();
 
   const known = new Map(spans.map((span) => [span.spanId, span]));
   const roots = spans.filter(({ parentSpanId }) => !known.has(parentSpanId));
@@ -70,9 +64,10 @@ test("A query that another node answers is one trace, a tree of both nodes' span
   console.log(drawTrace(spans));
 });
 
-/** Asks one node until the other one has answered: while they are still settling who holds what, it may answer by itself. */
-async function traceAcross(asked: string, owner: string): Promise<readonly ReceivedSpan[]> {
-  for (let at = 0; ; at++) {
+/** Asks one node and the other in turns until one has sent the query on: who is to hold the collection is theirs to know. */
+async function traceAcross(): Promise<{ readonly asked: string; readonly owner: string; readonly spans: readonly ReceivedSpan[] }> {
+  for (let at = 0; at < MAX_QUERIES; at++) {
+    const [asked, owner] = (at % 2 === 0 ? NAMES : [...NAMES].reverse()) as [string, string];
     const traceId = (0x1000 + at).toString(16).padStart(32, "a");
     const answer = await fetch(`${nodes.of(asked).url}/v1/collections/docs/search`, {
       method: "POST",
@@ -80,13 +75,15 @@ async function traceAcross(asked: string, owner: string): Promise<readonly Recei
       body: JSON.stringify({ query: `birds ${at} ${CANARY}` }),
     });
     assert.is(answer.status, 200, await answer.text());
-    const isRoot = ({ name, node }: ReceivedSpan) => node === asked && name.startsWith("POST ");
     const isAnswer = ({ name, node }: ReceivedSpan) => node === owner && name === "answer routed_search";
-    const whole = (spans: readonly ReceivedSpan[]) =>
-      spans.some(isRoot) && (spans.some(isAnswer) || !spans.some(({ name }) => name === "request routed_search"));
-    const spans = await receiver.trace(whole, traceId);
-    if (spans.some(isAnswer) || at === 50) return spans;
+    // The asked node's own spans, the hop among them, are sent once its root has ended.
+    const isWhole = (spans: readonly ReceivedSpan[]) =>
+      spans.some(({ name, node }) => node === asked && name.startsWith("POST ")) &&
+      (spans.some(isAnswer) || !spans.some(({ name }) => name === "request routed_search"));
+    const spans = await receiver.trace(isWhole, traceId);
+    if (spans.some(isAnswer)) return { asked, owner, spans };
   }
+  throw new Error(`No query of ${MAX_QUERIES} was sent on to the other node`);
 }
 
 test.run();
