@@ -20,6 +20,7 @@ import { isolationBenchmark } from "./isolation.ts";
 import { kernelBenchmark } from "./kernel_ratio.ts";
 import { memoryBenchmark } from "./memory.ts";
 import { modesBenchmark } from "./modes.ts";
+import { observabilityBenchmark } from "./observability.ts";
 import { outageBenchmark } from "./outage.ts";
 import { qualityBenchmark } from "./quality.ts";
 import { registeredBenchmark } from "./registered.ts";
@@ -52,6 +53,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   evictionBenchmark,
   upkeepBenchmark,
   backupBenchmark,
+  observabilityBenchmark,
   soakBenchmark,
   servicesBenchmark,
   encoderBenchmark,

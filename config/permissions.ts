@@ -71,6 +71,7 @@ function providerHosts(config: Config): readonly string[] {
     ...((isProvided || rescoring !== null) && config.redis.url !== "" ? redisAddresses(config.redis.url) : []),
     ...(providerChoice(config.chat, config)?.addresses ?? []).map(({ url }) => url),
     ...(config.rerank.url === "" ? [] : [config.rerank.url]),
+    ...(config.alert.webhookUrl === "" ? [] : [config.alert.webhookUrl]),
     ...(config.tracing ? [config.traces.url || DEFAULT_COLLECTOR] : []),
   ];
   return [...new Set(addresses.map((address) => hostAndPort(new URL(address))))];

@@ -1,5 +1,5 @@
 import { createCoordinator, type ModeSnapshot } from "../actors/coordinator/coordinator.ts";
-import { ModeLog } from "../actors/coordinator/mode_log.ts";
+import { type ModeChange, ModeLog } from "../actors/coordinator/mode_log.ts";
 import { type PublishedModes, publishedModes } from "../actors/coordinator/published_modes.ts";
 import type { ModeControl } from "../bridge/http/collaborators.ts";
 import type { Flags } from "../config/flags.ts";
@@ -26,6 +26,7 @@ export function startCoordination(
   flags: Flags,
   clock: Clock,
   logger: Logger,
+  onChanged: (change: ModeChange) => void,
 ): Coordination {
   const hasCachedAnswers = config.cache.answerBytes > 0;
   const log = new ModeLog(clock, hasCachedAnswers);
@@ -33,7 +34,11 @@ export function startCoordination(
     clock,
     services: services.roles,
     ...config.coordinator,
-    onChange: (now, before) => logger.warn({ ...log.note(now, before) }, "what has failed, or the mode, has changed"),
+    onChange: (now, before) => {
+      const change = log.note(now, before);
+      logger.warn({ ...change }, "what has failed, or the mode, has changed");
+      onChanged(change);
+    },
   });
   const child = supervisor.spawn({ name: "coordinator", kind: "coordinator", limits: config.supervision.janitor, behavior });
   const modes = publishedModes(board, services.roles, hasCachedAnswers, flags);

@@ -32,9 +32,11 @@ import { createSupervisor, type Supervisor } from "../supervisor/supervisor.ts";
 import { measureEventLoopLag } from "../telemetry/event_loop_lag.ts";
 import { createLogger, type Logger } from "../telemetry/logs.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
+import { NO_METRICS } from "../telemetry/no_metrics.ts";
 import { Redaction } from "../telemetry/redaction.ts";
 import { localTransport } from "../transport/local.ts";
 import { openAccess } from "./access.ts";
+import { publishAlerts, startAlerts, tellFailedJobs, tellMode } from "./alerts.ts";
 import { clusterName } from "./cluster/shared_stores.ts";
 import { type Cluster, startCluster } from "./cluster/start_cluster.ts";
 import { startCoordination } from "./coordination.ts";
@@ -125,7 +127,7 @@ async function buildNode(
     context: () => tracer.active()?.logFields ?? null,
     nowMs: () => clock.monotonicMs(),
   });
-  const metrics = createMetrics({ version: VERSION, runtime: runtimeName(), ...config.metrics });
+  const metrics = config.metrics.enabled ? createMetrics({ version: VERSION, runtime: runtimeName(), ...config.metrics }) : NO_METRICS;
   endings.push(reportStrayRejections((err) => logger.error({ err }, "a rejection that nobody waited for")));
   const lag = measureEventLoopLag(clock);
   endings.push(() => lag.stop());
@@ -144,6 +146,8 @@ async function buildNode(
 
   const live = new LiveFlags(config.flags);
   const flags = live.values;
+  const alerts = startAlerts({ supervisor, config, clock, random, metrics, redaction, bytesAboveHighWater: resident.bytesAboveHighWater });
+  endings.push(() => alerts.stop());
   const services = await superviseServices({
     supervisor,
     config,
@@ -155,7 +159,7 @@ async function buildNode(
     tap: tracedTap(tap, tracer, config),
     tracer,
   });
-  const coordination = startCoordination(supervisor, services, config, flags, clock, logger);
+  const coordination = startCoordination(supervisor, services, config, flags, clock, logger, tellMode(alerts));
   const { modes } = coordination;
   const uploads = new UploadFolder(join(config.dataDir, UPLOADS_FOLDER), config.uploads, clock, random);
   await uploads.open();
@@ -168,7 +172,7 @@ async function buildNode(
     clock,
     random,
     logger,
-    metrics,
+    metrics: { ...metrics, ingest: tellFailedJobs(metrics.ingest, alerts) },
     tracer,
     supervisor,
     services,
@@ -203,6 +207,7 @@ async function buildNode(
   local.serve(SEARCH, core.registry.search, core.registry.ready);
   let url = "";
   if (nats !== null) {
+    publishAlerts(alerts, nats.link);
     const { documents } = services;
     const { count } = metrics.nats;
     const { link } = nats;
@@ -328,6 +333,7 @@ async function buildNode(
 
   const drain = async (reason: string): Promise<void> => {
     logger.info({ reason }, "draining");
+    alerts.raise("draining", name, reason);
     status.readiness = "draining"; // N2
     background.abort(new Error(reason));
     await nats?.leave(NATS_CLOSE_MS);

@@ -73,6 +73,11 @@ export interface Metrics {
     /** Marks in chat's answers, by whether their passage says what it is cited for. */
     citations(outcome: "supported" | "dropped", count: number): void;
   };
+  readonly alerts: {
+    raised(kind: string): void;
+    /** What became of an alert that was to be posted. */
+    told(outcome: string): void;
+  };
   readonly nats: {
     /** What should be rare, by kind: `cut_off`, `late_reply`, `asker_gone`, … */
     count(event: string): void;
@@ -108,6 +113,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     upkeep: upkeepMetrics(registry),
     urlFetch: urlFetchMetrics(registry),
     chat: chatMetrics(registry),
+    alerts: alertMetrics(registry),
     nats: natsMetrics(registry),
     access: accessMetrics(registry, options.maxKeys),
     observe: (sources) => observeSources(registry, actors, sources),
@@ -117,6 +123,23 @@ export function createMetrics(options: MetricsOptions): Metrics {
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
+}
+
+function alertMetrics(registry: Registry): Metrics["alerts"] {
+  const registers = [registry];
+  const raised = new Counter({
+    name: "kennel_alerts_total",
+    help: "Alerts raised by the node itself, by kind",
+    labelNames: ["kind"],
+    registers,
+  });
+  const told = new Counter({
+    name: "kennel_alert_deliveries_total",
+    help: "What became of alerts that were to be posted to the webhook",
+    labelNames: ["outcome"],
+    registers,
+  });
+  return { raised: (kind) => raised.inc({ kind }), told: (outcome) => told.inc({ outcome }) };
 }
 
 function natsMetrics(registry: Registry): Metrics["nats"] {
