@@ -39,7 +39,7 @@ interface Taken {
 type Round = Readonly<Record<Side, Readonly<Record<Kind, Taken>>>>;
 
 /** Requests of one side in one round: the same for all, so that what they take can be compared where the machine is not quiet. */
-const REQUESTS: Readonly<Record<Kind, number>> = { computed: 3_000, cached: 10_000 };
+const REQUESTS: Readonly<Record<Kind, number>> = { computed: 2_000, cached: 8_000 };
 const QUICK_SHARE = 0.1;
 
 async function run(context: BenchContext): Promise<Report> {
@@ -59,7 +59,7 @@ async function run(context: BenchContext): Promise<Report> {
     }
     const bodies = loadQueries(documents, QUERIES).map((query) => JSON.stringify({ query }));
     const rounds: Round[] = [];
-    for (let round = 0; round <= (context.isQuick ? 2 : 12); round++) {
+    for (let round = 0; round <= (context.isQuick ? 2 : 8); round++) {
       context.progress(`round ${round}`);
       const measured = await measureRound(servers, load, bodies, round, context.isQuick ? QUICK_SHARE : 1);
       if (round > 0) rounds.push(measured); // the first one warms

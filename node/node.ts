@@ -294,7 +294,7 @@ async function buildNode(
     modes: operators,
     flags: operators,
     metrics: metrics.http,
-    exposition: metrics,
+    exposition: tracer.isOn ? metrics : { contentType: metrics.contentType, render: metrics.render },
     page: await openPage(),
     ...access,
     logger,

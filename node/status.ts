@@ -21,7 +21,7 @@ export interface NodeStatusParts {
   readonly version: string;
   readonly clock: Clock;
   readonly supervisor: Supervisor;
-  readonly services: Pick<Services, "bulkheads" | "hedgeBudget">;
+  readonly services: Pick<Services, "bulkheads" | "hedgeBudget" | "roles">;
   readonly modes: Modes & { readonly board: ModeBoard };
   readonly modeLog: ModeLog;
   readonly flags: Pick<FlagControl, "list">;
@@ -99,6 +99,7 @@ export class NodeStatus implements NodeStatusSource {
       flags: () => this.#parts.flags.list(),
       modesEntered: () => modeLog.entered,
       jobQueue: jobQueue === null ? null : () => jobQueue.reading,
+      dependencies: () => Object.fromEntries([...services.roles].map(([role, { isAvailable }]) => [role, isAvailable])),
       ...(tracer.isOn ? { spans: () => tracer.stats } : {}),
       isNatsConnected: () => (nats === null ? null : nats.link.isConnected),
     };

@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { type AccessMetrics, accessMetrics } from "./access_metrics.ts";
 import { BoundedLabels, OTHER } from "./bounded_labels.ts";
 import { type MetricSources, observeSources } from "./observed_metrics.ts";
+import { type Exemplar, toOpenMetrics } from "./open_metrics.ts";
 import { SeriesCounter, SeriesHistogram } from "./series.ts";
 
 export interface MetricsOptions {
@@ -16,11 +17,23 @@ export interface MetricsOptions {
   readonly maxKeys: number;
 }
 
+/** The trace that an observation was made in, and when, in wall time. */
+export interface TraceMark {
+  readonly id: string;
+  readonly atMs: number;
+}
+
 /** Measurements of one node. Names end in their unit, labels have few values; there is no global registry. */
 export interface Metrics {
   readonly http: {
     /** `route` is the route's pattern (`/v1/collections/:collection/search`), never the path; unknown routes are one. */
-    answered(request: { readonly route: string; readonly method: string; readonly status: number; readonly durationMs: number }): void;
+    answered(request: {
+      readonly route: string;
+      readonly method: string;
+      readonly status: number;
+      readonly durationMs: number;
+      readonly trace?: TraceMark;
+    }): void;
     inFlight(change: 1 | -1): void;
   };
   readonly search: {
@@ -92,6 +105,8 @@ export interface Metrics {
   /** Prometheus' text format. */
   render(): Promise<string>;
   readonly contentType: string;
+  /** OpenMetrics, with traces of single observations. */
+  renderOpen(): Promise<string>;
 }
 
 const FAST_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -102,9 +117,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const collections = new BoundedLabels(options.maxCollections);
   const actors = new BoundedLabels(options.maxActors);
   const search = searchMetrics(registry, collections);
+  const http = httpMetrics(registry);
   buildInfo(registry, options);
   return {
-    http: httpMetrics(registry),
+    http,
     search,
     retriever: retrieverMetrics(registry),
     ingest: ingestMetrics(registry),
@@ -122,6 +138,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     render: () => registry.metrics(),
     contentType: registry.contentType,
+    renderOpen: async () => toOpenMetrics(await registry.metrics(), http.exemplarOf),
   };
 }
 
@@ -181,7 +198,7 @@ function chatMetrics(registry: Registry): Metrics["chat"] {
   return { citations: (outcome, count) => citations.inc({ outcome }, count) };
 }
 
-function httpMetrics(registry: Registry): Metrics["http"] {
+function httpMetrics(registry: Registry): Metrics["http"] & { exemplarOf(series: string): Exemplar | null } {
   const requests = new SeriesCounter({
     name: "kennel_http_requests_total",
     help: "Requests answered, by route pattern and status",
@@ -203,13 +220,15 @@ function httpMetrics(registry: Registry): Metrics["http"] {
     collect: (): void => gauge.set(open),
   });
   return {
-    answered({ route, method, status, durationMs }) {
+    answered({ route, method, status, durationMs, trace }) {
       requests.increment(route, method, String(status));
       duration.observe(durationMs / 1_000, route);
+      if (trace !== undefined) duration.exemplify({ traceId: trace.id, value: durationMs / 1_000, at: trace.atMs / 1_000 }, route);
     },
     inFlight(change) {
       open += change;
     },
+    exemplarOf: (series) => duration.exemplarOf(series),
   };
 }
 

@@ -34,6 +34,8 @@ export interface MetricSources {
   readonly flags: () => readonly { readonly flag: string; readonly enabled: boolean }[];
   /** Null: the node's jobs are its own, in no queue; its reading is null while the queue is away. */
   readonly jobQueue: (() => JobQueueReading | null) | null;
+  /** By what the node needs, whether it takes work. */
+  readonly dependencies: () => Readonly<Record<string, boolean>>;
   /** What became of the spans of traces; absent: nothing is traced. */
   readonly spans?: () => { readonly exported: number; readonly dropped: number; readonly failed: number };
   /** Null: the node has no connection to NATS to keep. */
@@ -58,7 +60,20 @@ export function observeSources(registry: Registry, actors: BoundedLabels, source
   observeRetrieval(registry, sources);
   observeSharing(registry, sources);
   if (sources.jobQueue !== null) observeJobQueue(registry, sources.jobQueue);
+  observeDependencies(registry, sources.dependencies);
   observeTracing(registry, sources.spans);
+}
+
+function observeDependencies(registry: Registry, read: MetricSources["dependencies"]): void {
+  const up = new Gauge({
+    name: "kennel_dependency_up",
+    help: "1 while a service that the node needs takes work, 0 while its breaker is open or half open",
+    labelNames: ["dependency"],
+    registers: [registry],
+    collect() {
+      for (const [dependency, isUp] of Object.entries(read())) up.set({ dependency }, Number(isUp));
+    },
+  });
 }
 
 function observeTracing(registry: Registry, read: MetricSources["spans"]): void {

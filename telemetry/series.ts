@@ -3,7 +3,9 @@
  * than the rest of a short request; here a series is found by its label values one after another, or held by who counts.
  * Names, text format and scraping stay prom-client's.
  */
+
 import { Counter, Histogram, type MetricObjectWithValues, type MetricValueWithName, type Registry } from "prom-client";
+import type { Exemplar } from "./open_metrics.ts";
 
 export interface SeriesOptions {
   readonly name: string;
@@ -103,11 +105,15 @@ interface Distribution {
 export class SeriesHistogram {
   readonly #table: SeriesTable<Distribution>;
   readonly #bounds: readonly number[];
+  readonly #name: string;
+  /** By bucket; the last one of each. */
+  readonly #exemplars = new Map<string, Exemplar>();
 
   /** @param bounds upper bounds of the buckets, rising; the one without a bound is added */
   constructor(options: SeriesOptions & { readonly bounds: readonly number[] }) {
     const { name, help, labelNames, registry, bounds } = options;
     this.#bounds = bounds;
+    this.#name = name;
     this.#table = new SeriesTable(labelNames, (labels) => ({ labels, counts: new Float64Array(bounds.length + 1), sum: 0 }));
     registry.registerMetric(new CollectedHistogram({ name, help, labelNames, bounds, read: () => this.#table.all }));
   }
@@ -115,13 +121,34 @@ export class SeriesHistogram {
   /** @param values one for each label name, in their order */
   observe(value: number, ...values: readonly string[]): void {
     const series = this.#table.at(values);
-    const bounds = this.#bounds;
-    let bucket = 0;
-    while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket++;
+    const bucket = this.#bucketOf(value);
     series.counts[bucket] = (series.counts[bucket] as number) + 1;
     series.sum += value;
   }
+
+  /** Says of an observation in which trace it was made; the last one of each bucket is kept. */
+  exemplify(exemplar: Exemplar, ...values: readonly string[]): void {
+    const { labels } = this.#table.at(values);
+    const le = this.#bounds[this.#bucketOf(exemplar.value)] ?? "+Inf";
+    const written = Object.entries({ le, ...labels }).map(([name, value]) => `${name}="${escaped(String(value))}"`);
+    this.#exemplars.set(`${this.#name}_bucket{${written.join(",")}}`, exemplar);
+  }
+
+  /** @param series as Prometheus' text has it */
+  exemplarOf(series: string): Exemplar | null {
+    return this.#exemplars.get(series) ?? null;
+  }
+
+  #bucketOf(value: number): number {
+    const bounds = this.#bounds;
+    let bucket = 0;
+    while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket++;
+    return bucket;
+  }
 }
+
+/** As the text format has label values. */
+const escaped = (value: string) => value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"');
 
 /** What the registry asks at a scrape, in place of prom-client's own store of observations. */
 class CollectedHistogram extends Histogram {

@@ -121,7 +121,14 @@ export interface FlagControl {
 
 export interface HttpMetrics {
   /** `route` is the path's pattern, so that its values are few. */
-  answered(request: { readonly route: string; readonly method: string; readonly status: number; readonly durationMs: number }): void;
+  answered(request: {
+    readonly route: string;
+    readonly method: string;
+    readonly status: number;
+    readonly durationMs: number;
+    /** Where it is traced: the trace, and wall time. */
+    readonly trace?: { readonly id: string; readonly atMs: number };
+  }): void;
   /** Requests that are being answered now. */
   inFlight(change: 1 | -1): void;
 }
@@ -137,6 +144,8 @@ export interface AccessMetrics {
 export interface MetricsExposition {
   readonly contentType: string;
   render(): Promise<string>;
+  /** The same as OpenMetrics, for who asks for that; absent: there is nothing that it alone could say. */
+  readonly renderOpen?: () => Promise<string>;
 }
 
 /** One file, ready to be sent either way. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { OPEN_METRICS_TYPE } from "../../telemetry/open_metrics.ts";
 import { healthSchema, statusSchema } from "../schema/status.ts";
 import { json } from "./answer.ts";
 import type { MetricsExposition, NodeStatusSource } from "./collaborators.ts";
@@ -154,6 +155,11 @@ function getMetrics({ exposition, limits }: Parts): Route {
       },
       errors: [],
     },
-    handle: async () => ({ status: 200, body: await exposition.render(), headers: { "content-type": exposition.contentType, ...FRESH } }),
+    async handle({ request }) {
+      const { renderOpen } = exposition;
+      if (renderOpen !== undefined && request.headers.get("accept")?.includes("application/openmetrics-text") === true)
+        return { status: 200, body: await renderOpen(), headers: { "content-type": OPEN_METRICS_TYPE, ...FRESH } };
+      return { status: 200, body: await exposition.render(), headers: { "content-type": exposition.contentType, ...FRESH } };
+    },
   };
 }

@@ -386,7 +386,11 @@ class Server {
     const durationMs = clock.monotonicMs() - startedMs;
     const { status, encoding } = answer;
     const { method } = request;
-    if (via === "http") metrics.answered({ route: route.path, method, status, durationMs });
+    if (via === "http") {
+      const id = call.span?.logFields.traceId;
+      const marked = id === undefined ? {} : { trace: { id, atMs: clock.wallMs() } };
+      metrics.answered({ route: route.path, method, status, durationMs, ...marked });
+    }
     if (call.span !== null) this.#endSpan(call.span, answer, call.failure);
     const level = status >= 500 ? "warn" : status >= 400 || this.#isLogged() ? "info" : "debug";
     if (logger.isLevelEnabled(level)) {

@@ -47,6 +47,25 @@ test("What the caller has left out of its traces is in none, nor is what the sha
     assert.is(receiver.spans.filter(({ name }) => name === SEARCH_SPAN).length, 1);
   }));
 
+test("A latency's bucket names the trace of its last observation, for who reads OpenMetrics", () =>
+  onTraced({}, async ({ caller, node }) => {
+    await caller.must("POST", SEARCH, { query: "tail" }, SAMPLED);
+    const open = await fetch(`${node.url}/metrics`, { headers: { accept: "application/openmetrics-text;version=1.0.0,text/plain;q=0.5" } });
+    assert.match(open.headers.get("content-type") ?? "", "application/openmetrics-text");
+    const text = await open.text();
+    assert.match(
+      text,
+      new RegExp(
+        `kennel_http_request_duration_seconds_bucket\\{le="[^"]+",route="/v1/collections/{collection}/search"\\} 1 # \\{trace_id="${TRACE}"\\} [0-9.]+ [0-9.]+\n`,
+      ),
+    );
+    assert.match(text, "# TYPE kennel_http_requests counter\n");
+    assert.match(text, /\n# EOF\n$/);
+    const plain = await metricsOf(node.url);
+    assert.match(plain, "# TYPE kennel_http_requests_total counter\n");
+    assert.not.match(plain, TRACE);
+  }));
+
 test("A failed search is an error with its code, one that the caller got wrong is none", () =>
   onTraced({}, async ({ caller }, receiver) => {
     await caller.refused("not_found", "POST", "/v1/collections/none/search", { query: "x" });

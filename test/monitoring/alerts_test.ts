@@ -36,6 +36,7 @@ async function exported(): Promise<ReadonlySet<string>> {
     modesEntered: () => new Map(),
     flags: () => [{ flag: "hedging", enabled: false }],
     jobQueue: () => ({ pending: 0, inFlight: 0, redelivered: 0 }),
+    dependencies: () => ({}),
     isNatsConnected: () => null,
   });
   return new Set([...(await metrics.render()).matchAll(/^# TYPE (\S+)/gm)].map((found) => found[1] as string));

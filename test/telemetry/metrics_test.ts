@@ -40,6 +40,7 @@ function sources(changes: Partial<MetricSources> = {}): MetricSources {
     modesEntered: () => new Map([["lexical", 3]]),
     flags: () => [{ flag: "hedging", enabled: false }],
     jobQueue: () => ({ pending: 7, inFlight: 3, redelivered: 1 }),
+    dependencies: () => ({ vector_store: true, embedding: false }),
     isNatsConnected: () => true,
     ...changes,
   };

@@ -22,6 +22,12 @@ export const ACTORS: Dashboard = {
           queries: [[worst("kennel_actor_breaker"), "{{actor}}"]],
         },
         {
+          title: "Services",
+          description: "1: it takes work, 0: its breaker is not closed",
+          unit: "short",
+          queries: [[`min by (dependency) (kennel_dependency_up{${N}})`, "{{dependency}}"]],
+        },
+        {
           title: "Restarts",
           description: "Within the period of the restart intensity",
           unit: "short",

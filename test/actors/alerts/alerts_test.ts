@@ -73,6 +73,7 @@ function start() {
   alerts.listen((alert) => void raised.push(alert));
   alerts.watch({
     recent: () => [],
+    report: () => {},
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
