@@ -20,7 +20,6 @@ import { SEARCH } from "../actors/retriever/search.ts";
 import { Adopter } from "../actors/vector_store/adopter.ts";
 import { openPage } from "../bridge/http/page/page.ts";
 import { type Bridge, createBridge } from "../bridge/http/server.ts";
-import { secretValues } from "../config/print.ts";
 import type { Config } from "../config/schema.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { lockFolder } from "../runtime/folder_lock.ts";
@@ -30,10 +29,7 @@ import { reportStrayRejections } from "../runtime/stray_rejections.ts";
 import { VERSION } from "../runtime/version.ts";
 import { createSupervisor, type Supervisor } from "../supervisor/supervisor.ts";
 import { measureEventLoopLag } from "../telemetry/event_loop_lag.ts";
-import { createLogger, type Logger } from "../telemetry/logs.ts";
-import { createMetrics } from "../telemetry/metrics.ts";
-import { NO_METRICS } from "../telemetry/no_metrics.ts";
-import { Redaction } from "../telemetry/redaction.ts";
+import type { Logger } from "../telemetry/logs.ts";
 import { localTransport } from "../transport/local.ts";
 import { openAccess } from "./access.ts";
 import { publishAlerts, startAlerts, tellFailedJobs, tellMode } from "./alerts.ts";
@@ -42,7 +38,7 @@ import { type Cluster, startCluster } from "./cluster/start_cluster.ts";
 import { startCoordination } from "./coordination.ts";
 import { type Core, NO_RETRIEVER_TAP, type RetrieverTap, startCore } from "./core.ts";
 import { loadDocumentation } from "./documentation.ts";
-import { nodeName, runtimeName } from "./identity.ts";
+import { nodeName } from "./identity.ts";
 import { openJobQueue } from "./job_queue.ts";
 import { openNats } from "./nats.ts";
 import { openCallout } from "./nats_callout.ts";
@@ -54,8 +50,8 @@ import { openResident } from "./resident.ts";
 import { NO_TAP, type StoreTap } from "./services/parts.ts";
 import { superviseServices } from "./services.ts";
 import { NodeStatus } from "./status.ts";
+import { openTelemetry, tracedTap } from "./telemetry.ts";
 import { TlsFiles } from "./tls.ts";
-import { openTracer, tracedTap } from "./tracing.ts";
 import { openUrlSource } from "./url_source.ts";
 
 export interface NodeEnvironment {
@@ -116,18 +112,8 @@ async function buildNode(
   const lock = lockFolder(config.dataDir);
   endings.push(() => lock.release()); // N1
   const name = nodeName(config);
-  const redaction = new Redaction(secretValues(config));
-  const tracer = await openTracer(config, name, clock, random, redaction);
+  const { redaction, tracer, logger, metrics } = await openTelemetry(config, name, clock, random);
   endings.push(() => tracer.stop(TRACES_STOP_MS));
-  const logger = createLogger({
-    level: config.logLevel,
-    node: name,
-    maxRepeats: config.logRepeats,
-    redaction,
-    context: () => tracer.active()?.logFields ?? null,
-    nowMs: () => clock.monotonicMs(),
-  });
-  const metrics = config.metrics.enabled ? createMetrics({ version: VERSION, runtime: runtimeName(), ...config.metrics }) : NO_METRICS;
   endings.push(reportStrayRejections((err) => logger.error({ err }, "a rejection that nobody waited for")));
   const lag = measureEventLoopLag(clock);
   endings.push(() => lag.stop());

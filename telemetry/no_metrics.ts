@@ -20,6 +20,8 @@ export const NO_METRICS: Metrics = {
   model: { used: nothing },
   chat: { citations: nothing },
   access: { limited: nothing, refused: nothing, auditLineLost: nothing },
+  upkeep: { ran: nothing },
+  urlFetch: { fetched: nothing },
   alerts: { raised: nothing, told: nothing },
   nats: { count: nothing, answered: nothing },
   observe: nothing,

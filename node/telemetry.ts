@@ -1,19 +1,51 @@
 import type { LexicalIndex, VectorStore } from "../actors/vector_store/vector_store.ts";
+import { secretValues } from "../config/print.ts";
 import type { Config } from "../config/schema.ts";
 import { DEFAULT_COLLECTOR } from "../config/telemetry_settings.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import { VERSION } from "../runtime/version.ts";
-import type { Redaction } from "../telemetry/redaction.ts";
+import { createLogger, type Logger } from "../telemetry/logs.ts";
+import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
+import { NO_METRICS } from "../telemetry/no_metrics.ts";
+import { Redaction } from "../telemetry/redaction.ts";
 import { NO_TRACER, type Tracer, tracedPort } from "../telemetry/tracing.ts";
+import { runtimeName } from "./identity.ts";
 import type { StoreTap } from "./services/parts.ts";
 
+export interface Telemetry {
+  readonly redaction: Redaction;
+  readonly tracer: Tracer;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+export async function openTelemetry(config: Config, node: string, clock: Clock, random: Random): Promise<Telemetry> {
+  const redaction = new Redaction(secretValues(config));
+  const tracer = await openTracer(config, node, clock, random, redaction);
+  const logger = createLogger({
+    level: config.logLevel,
+    node,
+    maxRepeats: config.logRepeats,
+    redaction,
+    ...(tracer.isOn ? { context: () => tracer.active()?.logFields ?? null } : {}),
+    nowMs: () => clock.monotonicMs(),
+  });
+  const { enabled, ...bounds } = config.metrics;
+  return {
+    redaction,
+    tracer,
+    logger,
+    metrics: enabled ? createMetrics({ version: VERSION, runtime: runtimeName(), ...bounds }) : NO_METRICS,
+  };
+}
+
 /** A node that does not trace does not load the library. */
-export async function openTracer(config: Config, node: string, clock: Clock, random: Random, redaction: Redaction): Promise<Tracer> {
+async function openTracer(config: Config, node: string, clock: Clock, random: Random, redaction: Redaction): Promise<Tracer> {
   if (!config.tracing) return NO_TRACER;
-  const { openTelemetry } = await import("../telemetry/open_telemetry.ts");
+  const library = await import("../telemetry/open_telemetry.ts");
   const { url, headers, ratio, maxQueuedSpans, intervalMs, timeoutMs } = config.traces;
-  return openTelemetry({
+  return library.openTelemetry({
     url: url || DEFAULT_COLLECTOR,
     headers: headersOf(headers),
     ratio,
