@@ -102,6 +102,7 @@ tasks("A build that another has replaced goes after its time, unless an alias pi
   const { language, embedding, chunking } = SETTINGS;
   await load(parts, ["a"]);
   await parts.finished((await parts.ingest.reindex("docs", { language, embedding, chunking }, signal)).id);
+  await parts.catalog.refresh("docs", signal); // the job is done in the store before it is here
   await parts.catalog.putAlias({ alias: "before", collection: "docs", version: 1 }, signal);
   assert.is(await task("drop_versions").run(signal, false), 0);
   await parts.catalog.deleteAlias("before", signal);
@@ -114,6 +115,7 @@ tasks("Indexes that no collection has are dropped, those of builds stay", async 
   const { language, embedding, chunking } = SETTINGS;
   await load(parts, ["a"]);
   await parts.finished((await parts.ingest.reindex("docs", { language, embedding, chunking }, signal)).id);
+  await parts.catalog.refresh("docs", signal);
   const schema = { dimensions: 256, language: "english", attributes: {} };
   await parts.vectors.createIndex({ collection: "docs", version: 7 }, schema, signal);
   await parts.vectors.createIndex({ collection: "gone", version: 1 }, schema, signal);
