@@ -47,15 +47,17 @@ const DRAFT_AGE_MS = 86_400_000;
 
 /** Upkeep of what the stores hold. */
 export function storeTasks(parts: TaskParts): readonly UpkeepTask[] {
-  const often = { intervalMs: parts.intervalMs, timeoutMs: RUN_LIMIT_MS, takesTurns: true };
-  const rarely = { ...often, intervalMs: parts.orphanIntervalMs };
+  const often = { intervalMs: parts.intervalMs, timeoutMs: RUN_LIMIT_MS, takesTurns: false };
+  // These may read a whole index, or wait until an ingest job of the collection gives way: the small ones do not wait for them.
+  const heavy = { ...often, takesTurns: true };
+  const rarely = { ...heavy, intervalMs: parts.orphanIntervalMs };
   return [
     { ...often, name: "remove_expired", run: (signal) => removeExpired(parts, signal) },
     { ...often, name: "finish_removals", run: (signal) => finishRemovals(parts, signal) },
     { ...often, name: "finish_deletions", run: (signal) => parts.catalog.finishDeletions(signal) },
     { ...often, name: "drop_versions", run: (signal) => dropVersions(parts, signal) },
     { ...often, name: "prune_jobs", run: (signal) => pruneJobs(parts, signal) },
-    { ...often, name: "optimize_indexes", run: (signal) => optimizeIndexes(parts, signal) },
+    { ...heavy, name: "optimize_indexes", run: (signal) => optimizeIndexes(parts, signal) },
     { ...rarely, name: "remove_orphans", run: (signal) => removeOrphans(parts, signal) },
   ];
 }

@@ -14,7 +14,7 @@ export interface UpkeepTask {
   readonly intervalMs: number;
   /** Time one run may take. */
   readonly timeoutMs: number;
-  /** Works on the stores: such tasks run one after the other, so that upkeep is never more than one caller among theirs. */
+  /** Is much work for a store: such tasks run one after the other, so that they are never more than one caller among the store's. */
   readonly takesTurns: boolean;
   /**
    * @param isAsked an operator wants it now, whether it is due or not
