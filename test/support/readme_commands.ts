@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const DEFAULT_URL = "http://127.0.0.1:7400";
-const COMMAND_LIMIT_MS = 120_000;
+const COMMAND_LIMIT_MS = 300_000;
 const DOCUMENTATION_LIMIT_MS = 120_000;
 const run = promisify(execFile);
 
