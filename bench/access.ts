@@ -1,11 +1,10 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { AccessCommand, AccessNodes, CheckTimes } from "./harness/access_nodes.ts";
-import { atLeast, type BenchContext, type Benchmark, type Figure, plain, type Report } from "./harness/benchmark.ts";
+import { atLeast, atMost, type BenchContext, type Benchmark, type Figure, plain, type Report } from "./harness/benchmark.ts";
 import { loadQueries, nplDocuments } from "./harness/corpus.ts";
 import { pause } from "./harness/kennel_client.ts";
 import type { LoadCommand, LoadResult } from "./harness/load.ts";
-import { processorMs } from "./harness/processor_time.ts";
 import { type SideProcess, startSideProcess } from "./harness/side_process.ts";
 import { median } from "./harness/statistics.ts";
 
@@ -22,14 +21,16 @@ type Path = (typeof PATHS)[number];
 
 const CONNECTIONS = 16;
 const REPEATED_QUERIES = 50;
+/** Of one side in one round. */
+const REQUESTS: Readonly<Record<Path, number>> = { "kept answers": 600, "searched anew": 150 };
+const LONGEST_MS = 30_000;
 /** What a key may cost of the throughput. */
 const LEAST_SHARE = 0.97;
 
 interface Measured {
   readonly perSecond: number;
-  readonly requests: number;
-  /** Processor time of the nodes' process meanwhile, in steps of 10. */
-  readonly processorMs: number;
+  /** Processor time of the nodes' process for one request, in µs: what a request costs however busy the machine is. */
+  readonly processorUs: number;
 }
 
 type Round = Readonly<Record<Side, Measured>>;
@@ -49,7 +50,7 @@ async function run(context: BenchContext): Promise<Report> {
     for (const path of PATHS)
       for (let round = 0; round <= count; round++) {
         context.progress(`${path}, round ${round} of ${count}`);
-        const measured = await measureRound(nodes, path, bodies, round, { host, load }, context.isQuick ? 200 : 400);
+        const measured = await measureRound(nodes, path, bodies, round, { host, load }, context.isQuick ? 150 : REQUESTS[path]);
         if (round > 0) rounds[path].push(measured); // the first one warms
       }
     const checks = await host.ask<CheckTimes>({ kind: "checks" } satisfies AccessCommand);
@@ -59,6 +60,8 @@ async function run(context: BenchContext): Promise<Report> {
     await Promise.all([host.stop(), load.stop()]);
   }
 }
+
+const processorUs = (host: SideProcess) => host.ask<number>({ kind: "processor" } satisfies AccessCommand);
 
 const headersOf = ({ key }: AccessNodes, side: Side): Readonly<Record<string, string>> =>
   side === "open" ? {} : { authorization: `Bearer ${key}` };
@@ -97,33 +100,30 @@ async function measureRound(
   bodies: readonly string[],
   round: number,
   { host, load }: { readonly host: SideProcess; readonly load: SideProcess },
-  durationMs: number,
+  requests: number,
 ): Promise<Round> {
   const measured: Partial<Record<Side, Measured>> = {};
   for (const place of SIDES.keys()) {
     const side = SIDES[(place + round) % SIDES.length] as Side;
     const isKept = path === "kept answers";
-    const beforeMs = processorMs(host.pid);
+    const beforeUs = await processorUs(host);
     const result = await load.ask<LoadResult>({
       port: nodes.ports[side],
       path: "/v1/collections/docs/search",
       headers: { ...headersOf(nodes, side), ...(isKept ? {} : { "cache-control": "no-cache" }) },
       bodies: isKept ? bodies.slice(0, REPEATED_QUERIES) : bodies,
       connections: CONNECTIONS,
-      durationMs,
-      maxRequests: Number.MAX_SAFE_INTEGER,
+      durationMs: LONGEST_MS,
+      maxRequests: requests,
     } satisfies LoadCommand);
     if (result.failures > 0) throw new Error(`${result.failures} of ${result.requests} requests failed: ${result.sample.slice(0, 300)}`);
-    measured[side] = { perSecond: result.perSecond, requests: result.requests, processorMs: processorMs(host.pid) - beforeMs };
+    measured[side] = { perSecond: result.perSecond, processorUs: ((await processorUs(host)) - beforeUs) / result.requests };
   }
   return measured as Round;
 }
 
 function figuresOf(path: Path, rounds: readonly Round[]): Figure[] {
   const over = (value: (round: Round) => number) => median(rounds.map(value));
-  const sum = (value: (round: Round) => number) => rounds.reduce((total, round) => total + value(round), 0);
-  /** Processor time for one request. */
-  const cost = (side: Side) => sum((round) => round[side].processorMs) / sum((round) => round[side].requests);
   return [
     plain(
       `${path}: without keys`,
@@ -147,8 +147,23 @@ function figuresOf(path: Path, rounds: readonly Round[]): Figure[] {
       "ratio",
       LEAST_SHARE,
     ),
-    plain(`${path}: processor time, with a key / without`, cost("keyed") / cost("open"), "ratio"),
-    plain(`${path}: processor time, with a key and limits / without`, cost("limited") / cost("open"), "ratio"),
+    plain(
+      `${path}: processor time of one, without keys`,
+      over(({ open }) => open.processorUs),
+      "us",
+    ),
+    atMost(
+      `${path}: processor time, with a key / without`,
+      over(({ keyed, open }) => keyed.processorUs / open.processorUs),
+      "ratio",
+      1 / LEAST_SHARE,
+    ),
+    atMost(
+      `${path}: processor time, with a key and limits / without`,
+      over(({ limited, open }) => limited.processorUs / open.processorUs),
+      "ratio",
+      1 / LEAST_SHARE,
+    ),
   ];
 }
 

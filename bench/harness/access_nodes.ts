@@ -14,7 +14,12 @@ import { createLogger } from "../../telemetry/logs.ts";
 import { serveCommands } from "./side_process.ts";
 import { quantile } from "./statistics.ts";
 
-export type AccessCommand = { readonly kind: "start"; readonly folder: string } | { readonly kind: "checks" } | { readonly kind: "stop" };
+export type AccessCommand =
+  | { readonly kind: "start"; readonly folder: string }
+  /** Processor time of this process so far, user and system, in µs. */
+  | { readonly kind: "processor" }
+  | { readonly kind: "checks" }
+  | { readonly kind: "stop" };
 
 export interface AccessNodes {
   readonly ports: { readonly open: number; readonly keyed: number; readonly limited: number };
@@ -106,6 +111,10 @@ await serveCommands<AccessCommand>(async (command) => {
   switch (command.kind) {
     case "start":
       return start(command.folder);
+    case "processor": {
+      const { user, system } = process.cpuUsage();
+      return user + system;
+    }
     case "checks":
       return timeChecks();
     case "stop":

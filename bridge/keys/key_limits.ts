@@ -5,7 +5,6 @@
  *   L1. A request that was let in is given back once, whatever the key's limits have become meanwhile.
  *   L2. At most `MAX_KEYS` keys are remembered; one that is forgotten begins with a full bucket.
  */
-import { LRUCache } from "lru-cache";
 import { kennelError } from "../../runtime/errors.ts";
 import { TokenBucket } from "../../runtime/token_bucket.ts";
 import type { OwnLimits } from "./grant.ts";
@@ -40,7 +39,7 @@ export class KeyLimiter {
   readonly #defaults: KeyLimits;
   readonly #onRefused: (keyId: string, kind: LimitKind) => void;
   readonly #isUnlimited: boolean;
-  readonly #byKey = new LRUCache<string, Allowance>({ max: MAX_KEYS }); // L2
+  readonly #byKey = new Map<string, Allowance>();
 
   /** @param onRefused is told of each request that is turned away */
   constructor(defaults: KeyLimits, onRefused: (keyId: string, kind: LimitKind) => void) {
@@ -58,12 +57,18 @@ export class KeyLimiter {
     let allowance = this.#byKey.get(keyId);
     if (allowance === undefined) {
       allowance = new Allowance(limits, resolve(limits, this.#defaults), nowMs);
-      this.#byKey.set(keyId, allowance);
+      this.#remember(keyId, allowance);
     } else if (allowance.given !== limits) allowance.change(limits, resolve(limits, this.#defaults), nowMs);
     const refusal = allowance.enter(nowMs);
     if (refusal === null) return allowance;
     this.#onRefused(keyId, refusal.kind);
     throw kennelError("overloaded", { message: refusal.message, param: "Authorization", retryAfterMs: refusal.retryAfterMs });
+  }
+
+  /** L2: the one that came first makes room; of keys that were replaced for good there may be many in the end. */
+  #remember(keyId: string, allowance: Allowance): void {
+    if (this.#byKey.size >= MAX_KEYS) this.#byKey.delete(this.#byKey.keys().next().value as string);
+    this.#byKey.set(keyId, allowance);
   }
 }
 

@@ -50,7 +50,7 @@ const WRITES = ["ingest", "ingest.*"];
 const DISCOVERY = ["PING", "INFO", "STATS"].flatMap((verb) => [`$SRV.${verb}`, `$SRV.${verb}.kennel`, `$SRV.${verb}.kennel.*`]);
 
 /** What a key's holder may do on NATS. */
-export function permissionsOf({ keyId, scope }: Pick<Caller, "keyId" | "scope">) {
+function permissionsOf({ keyId, scope }: Pick<Caller, "keyId" | "scope">) {
   const asked = [...READS, ...(allowsScope(scope, "write") ? WRITES : [])];
   return {
     pub: { allow: [...asked.map((name) => `${SUBJECT_ROOT}.${name}`), ...DISCOVERY] },

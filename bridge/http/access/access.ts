@@ -27,6 +27,9 @@ export class Access {
   readonly #routesFor: (grant: Grant) => readonly Route[];
   readonly #needs: ReadonlyMap<Route, Need>;
   readonly #twins = new LRUCache<string, Twins>({ max: MAX_GRANTS });
+  /** Who asked before asks again as a rule. */
+  #lastGrant: Grant | null = null;
+  #lastTwins: Twins = new Map();
 
   /**
    * @param keys null: callers need none
@@ -84,7 +87,14 @@ export class Access {
     return twin;
   }
 
-  #twinsFor({ scope, collections, tenant, principals }: Grant): Twins {
+  #twinsFor(grant: Grant): Twins {
+    if (grant === this.#lastGrant) return this.#lastTwins;
+    this.#lastGrant = grant;
+    this.#lastTwins = this.#twinsOf(grant);
+    return this.#lastTwins;
+  }
+
+  #twinsOf({ scope, collections, tenant, principals }: Grant): Twins {
     const name = JSON.stringify([scope, collections, tenant, principals]);
     const known = this.#twins.get(name);
     if (known !== undefined) return known;

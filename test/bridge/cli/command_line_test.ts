@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { apiKey } from "../../../bridge/cli/client.ts";
 import { wrap } from "../../../bridge/cli/search.ts";
 import { drawStatus } from "../../../bridge/cli/status.ts";
 import { runCommand } from "./command_run.ts";
@@ -262,6 +263,17 @@ test("A passage is wrapped at words and cut with an ellipsis", () => {
   assert.equal(wrap("one two three", 7, 4), ["one two", "three"]);
   assert.equal(wrap("one two three four", 7, 2), ["one two", "three …"]);
   assert.equal(wrap("  ", 10, 2), []);
+});
+
+test("The key of the command line comes from its variable, or from the file that another one names", () => {
+  const of = (environment: Record<string, string>) => {
+    const readFile = (path: string) => (path === "/srv/key" ? "kennel_a\n" : path === "/srv/empty" ? "" : null);
+    return apiKey({ environment, readFile, workingFolder: "/srv" });
+  };
+  assert.equal([of({}), of({ KENNEL_API_KEY: "kennel_b" }), of({ KENNEL_API_KEY_FILE: "key" })], [null, "kennel_b", "kennel_a"]);
+  assert.is(of({ KENNEL_API_KEY: "kennel_b", KENNEL_API_KEY_FILE: "key" }), "kennel_b");
+  assert.is(of({ KENNEL_API_KEY_FILE: "empty" }), null);
+  assert.throws(() => of({ KENNEL_API_KEY_FILE: "none" }), /KENNEL_API_KEY_FILE/);
 });
 
 test.run();
