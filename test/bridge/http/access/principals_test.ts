@@ -76,7 +76,7 @@ async function listed(
 ): Promise<readonly string[] | string> {
   const reply = await call(server.url, "GET", `/v1/collections/${collection}/documents`, { headers });
   const { data } = reply.body as { readonly data?: readonly { readonly id: string }[] };
-  return data?.map(({ id }) => id) ?? errorOf(reply, "the list").code;
+  return data?.map(({ id }) => id) ?? errorOf(reply, "listDocuments").code;
 }
 
 test("A key that may delegate asks for whom it says, one that may not is refused, and a header is never ignored", async ({
@@ -144,7 +144,7 @@ test("acl required hides what is nobody's from all but who sees all, and only th
   assert.equal(await listed(server, admin), ["ann", "bob", "open"]);
   for (const settings of [{}, { acl: "optional" }]) {
     const refused = await call(server.url, "PUT", path, { headers: writer, body: settings });
-    assert.equal([refused.status, errorOf(refused, "acl").param], [403, "acl"]);
+    assert.equal([refused.status, errorOf(refused, "putCollection").param], [403, "acl"]);
   }
   assert.is((await call(server.url, "PUT", path, { headers: admin, body: {} })).status, 200);
   assert.equal(await listed(server, writer), ["bob", "open"]);
@@ -177,7 +177,10 @@ test("A tenant says and is told its own names, makes what no other tenant sees, 
   const found = await call(server.url, "POST", "/v1/search", { headers: acme, body: across });
   assert.equal((found.body as { collections: { collection: string }[] }).collections.map((part) => part.collection), ["docs", "plans"]); // biome-ignore format: one claim
   const long = await call(server.url, "PUT", `/v1/collections/${"n".repeat(59)}`, { headers: acme });
-  assert.equal([long.status, errorOf(long, "a long name").message], [400, "A name has 59 characters; allowed: at most 58 for this tenant"]);
+  assert.equal(
+    [long.status, errorOf(long, "putCollection").message],
+    [400, "A name has 59 characters; allowed: at most 58 for this tenant"],
+  );
   for (const [method, path] of [
     ["GET", "/v1/status"],
     ["GET", "/metrics"],
