@@ -36,6 +36,8 @@ const TOLERATION_SECONDS = 2;
 const AUTOSCALER_SYNC_SECONDS = 2;
 const WAIT_MS = 240_000;
 const POLL_MS = 100;
+/** Of this process's end: each server is killed with it. */
+const MAX_LISTENERS = 20;
 const RENDER_LIMIT_MS = 120_000;
 
 interface DeploymentStatus {
@@ -118,6 +120,7 @@ export class KennelDeployment {
   }
 
   async #start(): Promise<void> {
+    process.setMaxListeners(MAX_LISTENERS);
     const [servers] = await Promise.all([startSharedServers(), this.#startKubernetes()]);
     this.#servers = servers;
     this.#endings.push(() => servers.stop());
