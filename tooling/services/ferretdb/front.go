@@ -10,8 +10,8 @@ import (
 
 // FerretDB 1.24 locks itself up for good when a client is killed in the middle of a command, and it finds a document and
 // changes it in two steps, so that of two who compare and set at the same moment both may succeed. The front stands between
-// it and its clients: a command that was begun is carried out whether or not its client is still there, and one that writes
-// has the server to itself. MongoDB does both by itself.
+// it and its clients: a command that was begun is carried out whether or not its client is still there, and those that write
+// go one after another. MongoDB does both by itself.
 
 const (
 	headerBytes     = 16
@@ -22,14 +22,14 @@ const (
 	commandAt = headerBytes + 4 + 1 + 4 + 1
 )
 
-// Commands that change nothing; all others, known or not, have the server to themselves.
+// Commands that change nothing; all others, known or not, go one after another.
 var reads = map[string]bool{
 	"aggregate": true, "buildInfo": true, "count": true, "distinct": true, "endSessions": true, "explain": true, "find": true,
 	"getLog": true, "getMore": true, "getParameter": true, "hello": true, "isMaster": true, "ismaster": true, "killCursors": true,
 	"listCollections": true, "listDatabases": true, "listIndexes": true, "ping": true, "serverStatus": true,
 }
 
-var writing sync.RWMutex
+var writing sync.Mutex
 
 // serve takes clients until the listener is closed.
 func serve(listener net.Listener, backend string) {
@@ -68,10 +68,7 @@ func exchange(client, server net.Conn) error {
 
 // ask returns no reply to a command that wants none.
 func ask(command []byte, server net.Conn) ([]byte, error) {
-	if reads[nameOf(command)] {
-		writing.RLock()
-		defer writing.RUnlock()
-	} else {
+	if !reads[nameOf(command)] {
 		writing.Lock()
 		defer writing.Unlock()
 	}
