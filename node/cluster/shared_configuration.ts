@@ -9,17 +9,8 @@
  *       than stands there writes it there.
  *   S3. Each look at everything (`rescan`) makes up for what was missed or could not be written before.
  */
-import { createHash } from "node:crypto";
 import type { Catalog } from "../../actors/document_store/catalog.ts";
-import type { CollectionRecord, CollectionSettings } from "../../actors/document_store/document_store.ts";
-import {
-  type DesiredCollection,
-  encodeAlias,
-  encodeCollection,
-  isLevel,
-  parseAlias,
-  parseCollection,
-} from "../../cluster/configuration/desired_state.ts";
+import { isLevel, parseAlias, parseCollection } from "../../cluster/configuration/desired_state.ts";
 import { encodeWord, NOTHING_SAID, newerWord, nextEpoch, type OperatorWord, parseWord } from "../../cluster/configuration/operator_word.ts";
 import { type Control, newerControl } from "../../cluster/lease/control.ts";
 import { type BucketEntry, ConfigBucket, type ConfigBucketParts } from "../../cluster/nats/config_bucket.ts";
@@ -28,7 +19,7 @@ import type { Clock, Timer } from "../../runtime/clock.ts";
 import { kennelError } from "../../runtime/errors.ts";
 import type { Logger } from "../../telemetry/logs.ts";
 import type { SharedWord, WordChange } from "../operators/operators.ts";
-import { namesOf } from "./catalog_sync.ts";
+import { ALIAS_KEY, COLLECTION_KEY, DesiredEntries } from "./desired_entries.ts";
 
 export interface SharedConfigurationParts {
   readonly link: ConfigBucketParts["link"];
@@ -52,8 +43,6 @@ export interface SharedConfigurationParts {
 
 const WORD_KEY = "operators";
 const CONTROL_KEY = "control";
-const COLLECTION = /^collections\.([A-Za-z0-9_-]{1,64})$/;
-const ALIAS = /^aliases\.([A-Za-z0-9_-]{1,64})$/;
 const RESCAN_MS = 30_000;
 /** Changes of one collection within this time are written once. */
 const WRITE_AFTER_MS = 200;
@@ -73,7 +62,7 @@ export class SharedConfiguration implements SharedWord {
   readonly #parts: SharedConfigurationParts;
   readonly #bucket: ConfigBucket;
   readonly #stop = new AbortController();
-  readonly #digests = new WeakMap<CollectionSettings, string>();
+  readonly #desired: DesiredEntries;
   /** As it stands there. */
   readonly #entries = new Map<string, string>();
   #control: { readonly told: Control | null; readonly revision: number } = { told: null, revision: 0 };
@@ -86,6 +75,7 @@ export class SharedConfiguration implements SharedWord {
 
   constructor(parts: SharedConfigurationParts) {
     this.#parts = parts;
+    this.#desired = new DesiredEntries(parts.node, parts.catalog);
     this.#bucket = new ConfigBucket({
       ...parts,
       prefix: parts.stores,
@@ -187,8 +177,8 @@ export class SharedConfiguration implements SharedWord {
       this.#entries.delete(key);
       this.#deleted.set(key, { revision, sinceMs: this.#parts.clock.monotonicMs() });
     }
-    const collection = COLLECTION.exec(key)?.[1];
-    const alias = ALIAS.exec(key)?.[1];
+    const collection = COLLECTION_KEY.exec(key)?.[1];
+    const alias = ALIAS_KEY.exec(key)?.[1];
     if (collection !== undefined) this.#hearCollection(collection, text);
     else if (alias !== undefined) this.#hearAlias(alias, text);
   }
@@ -225,8 +215,8 @@ export class SharedConfiguration implements SharedWord {
       return;
     }
     const isBehind = () => {
-      const known = collectionOf(catalog, name);
-      return told === null ? known !== null : !isLevel(known === null ? null : this.#desiredOf(known), told);
+      const known = this.#desired.ofCollection(name);
+      return told === null ? known !== null : !isLevel(known, told);
     };
     if (isBehind()) sync.changed(name, isBehind);
   }
@@ -259,23 +249,8 @@ export class SharedConfiguration implements SharedWord {
 
   /** As the leader: what stands there is brought level with the catalog, which is level with the document store. */
   #mend(): void {
-    const { catalog } = this.#parts;
-    const wrong: string[] = [];
-    const names = new Set<string>();
-    for (const name of namesOf(catalog)) {
-      names.add(`collections.${name}`);
-      const record = collectionOf(catalog, name);
-      const text = this.#entries.get(`collections.${name}`);
-      const there = text === undefined ? null : parseCollection(text);
-      if (record !== null && !isLevel(there, this.#desiredOf(record))) wrong.push(`collections.${name}`);
-    }
-    for (const { alias, collection, version } of catalog.aliases()) {
-      names.add(`aliases.${alias}`);
-      const there = parseAlias(this.#entries.get(`aliases.${alias}`) ?? "");
-      if (there?.collection !== collection || there.version !== version) wrong.push(`aliases.${alias}`);
-    }
-    for (const key of this.#entries.keys()) if (!names.has(key)) wrong.push(key);
-    for (const key of wrong.slice(0, MAX_MENDED)) this.#writeSoon(key);
+    const wrong = this.#desired.wrong(this.#entries, MAX_MENDED);
+    for (const key of wrong) this.#writeSoon(key);
     if (wrong.length > 0) this.#parts.count("configuration_mended");
   }
 
@@ -313,41 +288,10 @@ export class SharedConfiguration implements SharedWord {
   }
 
   async #writeOne(key: string): Promise<void> {
-    const text = this.#textOf(key);
+    const text = this.#desired.textOf(key);
     if (text === (this.#entries.get(key) ?? null)) return;
     if (text !== null) await this.#bucket.write(key, text, null);
     else await this.#bucket.delete(key);
-  }
-
-  /** What is to stand there; null: nothing. */
-  #textOf(key: string): string | null {
-    const { catalog, node } = this.#parts;
-    const collection = COLLECTION.exec(key)?.[1];
-    if (collection !== undefined) {
-      const record = collectionOf(catalog, collection);
-      return record === null ? null : encodeCollection(this.#desiredOf(record));
-    }
-    const alias = catalog.alias(ALIAS.exec(key)?.[1] ?? "");
-    return alias === null ? null : encodeAlias({ node, collection: alias.collection, version: alias.version });
-  }
-
-  #desiredOf({ createdAtMs, version, indexVersion, settings }: CollectionRecord): DesiredCollection {
-    return {
-      node: this.#parts.node,
-      createdAtMs,
-      version,
-      indexVersion,
-      replicas: settings.replicas ?? 1,
-      settingsDigest: this.#digestOf(settings),
-    };
-  }
-
-  #digestOf(settings: CollectionSettings): string {
-    const known = this.#digests.get(settings);
-    if (known !== undefined) return known;
-    const digest = createHash("sha256").update(stableText(settings)).digest("hex").slice(0, 16);
-    this.#digests.set(settings, digest);
-    return digest;
   }
 
   #forget(): void {
@@ -368,21 +312,6 @@ export class SharedConfiguration implements SharedWord {
     });
     void this.#write();
   }
-}
-
-/** By its own name, not by an alias of it. */
-function collectionOf(catalog: Pick<Catalog, "resolve">, name: string): CollectionRecord | null {
-  const record = catalog.resolve(name)?.record ?? null;
-  return record?.name === name ? record : null;
-}
-
-/** JSON with keys in order: stores give them back in theirs. */
-function stableText(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
 }
 
 function unreachable(cause: unknown) {
