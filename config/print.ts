@@ -58,6 +58,8 @@ const EVERYDAY = [
   "milvus.url",
   "mongodb.url",
   "nats.url",
+  "tracing",
+  "alert.webhookUrl",
   "loadDocumentation",
   "http.host",
   "http.port",

@@ -4,7 +4,8 @@
  * Invariants:
  *   W1. At most `maxWaiting` alerts wait; of more the oldest goes, and is counted: what is newest says most.
  *   W2. An alert is tried `maxAttempts` times at most, with pauses that grow and are jittered; then the next one is.
- *   W3. Every alert has one outcome, which is counted, but for those that a stop meets.
+ *   W3. Every alert has one outcome, which is counted, but for those that a stop meets. It may be sent twice: a crash of the
+ *       actor, or an answer that is lost, says nothing about what the receiver has.
  */
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { type KennelError, kennelError } from "../../runtime/errors.ts";
