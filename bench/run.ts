@@ -8,10 +8,12 @@ import { parseArgs } from "node:util";
 import { accessBenchmark } from "./access.ts";
 import { backupBenchmark } from "./backup.ts";
 import { chatBenchmark } from "./chat.ts";
+import { clusterBenchmark } from "./cluster.ts";
 import { deadlinesBenchmark } from "./deadlines.ts";
 import { encoderBenchmark, isEncoderProvided } from "./encoder.ts";
 import { evictionBenchmark } from "./eviction.ts";
 import { type BenchContext, type Benchmark, type Figure, holds, type Report } from "./harness/benchmark.ts";
+import { areClusterServersProvided } from "./harness/cluster_rig.ts";
 import { type KennelServer, startKennelServer } from "./harness/kennel_server.ts";
 import { format } from "./harness/plot.ts";
 import { areServersProvided } from "./harness/real_servers.ts";
@@ -56,6 +58,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   observabilityBenchmark,
   soakBenchmark,
   servicesBenchmark,
+  clusterBenchmark,
   encoderBenchmark,
 ];
 const OUT = fileURLToPath(new URL("./out/", import.meta.url));
@@ -80,6 +83,7 @@ function readOptions(args: readonly string[]): Options {
   // These take a download, or a build: they run unasked only where what they need is there.
   const isReady = new Map([
     [servicesBenchmark, areServersProvided()],
+    [clusterBenchmark, areClusterServersProvided()],
     [encoderBenchmark, isEncoderProvided()],
   ]);
   const usual = BENCHMARKS.filter((benchmark) => isReady.get(benchmark) ?? true);
