@@ -28,10 +28,14 @@ interface Share {
   readonly min: number;
 }
 
+/** Collections between two pauses. */
+const COLLECTIONS_A_STEP = 500;
+
 /**
  * Rendezvous hashing with bounded loads. The bound is that of Mirrokni, Thorup and Zadimoghaddam, "Consistent hashing with
  * bounded loads", SODA 2018; here what is above it goes to the next nearest node with room, and what a node has too little
- * is taken from fuller ones, so that few collections are exceptions (0.6 % with a hundred a node).
+ * is taken from fuller ones, so that few collections are exceptions (0.6 % with a hundred a node). Pauses after each
+ * bounded piece of work; the table must not change meanwhile.
  * @param replicasOf places of a collection, at least 1
  */
 export function level(
@@ -39,7 +43,7 @@ export function level(
   replicasOf: (collection: string) => number,
   previous: Exceptions,
   options: LevelOptions,
-): Map<string, readonly string[]> {
+): Generator<void, Map<string, readonly string[]>> {
   return new Levelling(table, replicasOf, options).run(previous);
 }
 
@@ -71,41 +75,58 @@ class Levelling {
     this.#options = options;
   }
 
-  run(previous: Exceptions): Map<string, readonly string[]> {
-    this.#count(previous);
-    for (const collection of this.#exceptions.keys()) this.#returnHome(collection);
-    const held = this.#byNode((ranking, owners) => ranking.filter((name) => owners.includes(name)));
-    for (const [node, share] of this.#shares) if (share.load > share.max) this.#relieve(node, share, held.get(node) ?? []);
-    if ([...this.#shares.values()].some((share) => share.load < share.min)) {
-      const near = this.#byNode((ranking, owners) => ranking.filter((name) => !owners.includes(name)));
-      for (const [node, share] of this.#shares) if (share.load < share.min) this.#fill(node, share, near.get(node) ?? []);
+  *run(previous: Exceptions): Generator<void, Map<string, readonly string[]>> {
+    yield* this.#count(previous);
+    let looked = 0;
+    for (const collection of this.#exceptions.keys()) {
+      this.#returnHome(collection);
+      if (++looked % COLLECTIONS_A_STEP === 0) yield;
+    }
+    const full = this.#nodesThat((share) => share.load > share.max);
+    const held = yield* this.#byNode(full, (name, owners) => owners.includes(name));
+    for (const node of full) {
+      this.#relieve(node, this.#share(node), held.get(node) ?? []);
+      yield;
+    }
+    const poor = this.#nodesThat((share) => share.load < share.min);
+    const near = yield* this.#byNode(poor, (name, owners) => !owners.includes(name));
+    for (const node of poor) {
+      this.#fill(node, this.#share(node), near.get(node) ?? []);
+      yield;
     }
     return this.#exceptions;
   }
 
-  #count(previous: Exceptions): void {
+  *#count(previous: Exceptions): Generator<void> {
+    const loads = new Map<string, number>();
     let places = 0;
+    let looked = 0;
     for (const collection of this.#table.collections) {
       const owners = ownersIn(this.#table, collection, this.#replicasOf(collection), previous);
       this.#owners.set(collection, owners);
       if (previous.get(collection) === owners) this.#exceptions.set(collection, owners);
       places += owners.length;
+      for (const name of owners) loads.set(name, (loads.get(name) ?? 0) + 1);
+      if (++looked % COLLECTIONS_A_STEP === 0) yield;
     }
     const weights = this.#table.nodes.reduce((sum, { weight }) => sum + weight, 0);
     for (const { name, weight } of this.#table.nodes) {
       const even = (places * weight) / weights;
       this.#shares.set(name, {
-        load: 0,
+        load: loads.get(name) ?? 0,
         even,
         max: Math.max(Math.ceil(even), Math.floor(even * this.#options.maxRatio)),
         min: Math.min(Math.floor(even), Math.ceil(even * this.#options.minRatio)),
       });
     }
-    for (const owners of this.#owners.values()) for (const name of owners) this.#share(name).load += 1;
   }
 
   #share(name: string): Share {
     return this.#shares.get(name) as Share;
+  }
+
+  #nodesThat(are: (share: Share) => boolean): ReadonlySet<string> {
+    return new Set([...this.#shares].filter(([, share]) => are(share)).map(([name]) => name));
   }
 
   /** P3 */
@@ -128,14 +149,20 @@ class Levelling {
     return this.#table.ranking(collection).map(({ name }) => name);
   }
 
-  #byNode(pick: (ranking: readonly string[], owners: readonly string[]) => readonly string[]): Map<string, string[]> {
-    const byNode = new Map<string, string[]>();
+  /** Of each of the nodes the collections that it is near to and that it holds, or does not. */
+  *#byNode(
+    nodes: ReadonlySet<string>,
+    isWanted: (node: string, owners: readonly string[]) => boolean,
+  ): Generator<void, ReadonlyMap<string, readonly string[]>> {
+    const byNode = new Map<string, string[]>([...nodes].map((name) => [name, []]));
+    if (nodes.size === 0) return byNode;
+    let looked = 0;
     for (const [collection, owners] of this.#owners) {
-      for (const name of pick(this.#nearest(collection), owners)) {
+      for (const { name } of this.#table.ranking(collection)) {
         const list = byNode.get(name);
-        if (list === undefined) byNode.set(name, [collection]);
-        else list.push(collection);
+        if (list !== undefined && isWanted(name, owners)) list.push(collection);
       }
+      if (++looked % COLLECTIONS_A_STEP === 0) yield;
     }
     return byNode;
   }

@@ -7,35 +7,38 @@ const SPARE = 4;
 /** Share of a node's places that one levelling moves at most, once there is something to move. */
 const MOVED_SHARE = 0.1;
 
+export interface Levelled {
+  readonly collections: Iterable<string>;
+  readonly nodes: readonly PlacementNode[];
+  /** Places of a collection, at least 1. */
+  readonly replicasOf: (collection: string) => number;
+  readonly previous: Exceptions;
+}
+
 /** What the leader keeps to place collections evenly: the nearest nodes of each, changed by what has changed. */
 export class Leveller {
-  readonly #table: RankTable;
+  readonly #table = new RankTable();
 
-  /** @param maxReplicas most places that a collection may have */
-  constructor(maxReplicas: number) {
-    this.#table = new RankTable(maxReplicas + SPARE, []);
-  }
-
-  /** @returns exceptions to "its nearest nodes", as few as keep all nodes within bounds (see level.ts) */
-  level(
-    collections: ReadonlySet<string>,
-    nodes: readonly PlacementNode[],
-    replicasOf: (collection: string) => number,
-    previous: Exceptions,
-  ): Exceptions {
-    this.#follow(nodes);
-    for (const collection of [...this.#table.collections]) if (!collections.has(collection)) this.#table.remove(collection);
-    for (const collection of collections) this.#table.add(collection);
+  /**
+   * Exceptions to "its nearest nodes", as few as keep all nodes within bounds (see level.ts). Pauses after each bounded
+   * piece of work, a part of a millisecond, so that whoever runs it can let others have their turn; it is run to its end
+   * before the next one is begun, or the leveller is let go of.
+   */
+  *steps({ collections, nodes, replicasOf, previous }: Levelled): Generator<void, Exceptions> {
+    yield* this.#table.setNodes(nodes);
+    yield* this.#table.setCollections(collections, (collection) => replicasOf(collection) + SPARE);
     if (nodes.length === 0) return new Map();
-    const isFirst = previous.size === 0;
-    const maxMoves = isFirst ? collections.size : Math.ceil((collections.size / nodes.length) * MOVED_SHARE);
-    return level(this.#table, replicasOf, previous, { ...LEVEL_RATIOS, maxMoves });
+    const { size } = this.#table;
+    const maxMoves = previous.size === 0 ? size : Math.ceil((size / nodes.length) * MOVED_SHARE);
+    return yield* level(this.#table, replicasOf, previous, { ...LEVEL_RATIOS, maxMoves });
   }
 
-  #follow(nodes: readonly PlacementNode[]): void {
-    const now = new Map(nodes.map((node) => [node.name, node]));
-    for (const { name, weight } of this.#table.nodes) if (now.get(name)?.weight !== weight) this.#table.removeNode(name);
-    const known = new Set(this.#table.nodes.map(({ name }) => name));
-    for (const node of nodes) if (!known.has(node.name)) this.#table.addNode(node);
+  /** All steps at once. */
+  level(levelled: Levelled): Exceptions {
+    const steps = this.steps(levelled);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+    }
   }
 }

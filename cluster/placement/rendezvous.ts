@@ -28,23 +28,52 @@ export function hashName(name: string): number {
 
 /** The node's time for the collection: lower is nearer. */
 export function timeOf(collectionHash: number, node: PlacementNode): number {
-  const hash = mix(mix(collectionHash ^ node.hash) + Math.imul(node.hash, 0x9e3779b1));
-  return -Math.log((hash + 0.5) / 4_294_967_296) / node.weight;
+  return timeOfDraw(draw(collectionHash, node.hash), node.weight);
 }
 
-/** The `count` nearest nodes, nearest first; equal times by name. O(nodes · count). */
+/** The `count` nearest nodes, nearest first; equal times by name. A hash for each node, and a logarithm for the few that may be among them. */
 export function nearest(collectionHash: number, nodes: readonly PlacementNode[], count: number): PlacementNode[] {
-  const found: { readonly node: PlacementNode; readonly time: number }[] = [];
+  const found: PlacementNode[] = [];
+  const times: number[] = [];
+  let leastDraw = 0;
+  let leastOfWeight = Number.NaN;
   for (const node of nodes) {
-    const time = timeOf(collectionHash, node);
-    const last = found.at(-1);
-    if (found.length >= count && last !== undefined && !isNearer(time, node, last.time, last.node)) continue;
+    const drawn = draw(collectionHash, node.hash);
+    if (found.length >= count) {
+      if (leastOfWeight !== node.weight) {
+        leastOfWeight = node.weight;
+        leastDraw = leastDrawBefore(times[count - 1] as number, node.weight);
+      }
+      if (drawn < leastDraw) continue;
+    }
+    const time = timeOfDraw(drawn, node.weight);
     let at = found.length;
-    while (at > 0 && isNearer(time, node, found[at - 1]?.time ?? 0, (found[at - 1] as { node: PlacementNode }).node)) at -= 1;
-    found.splice(at, 0, { node, time });
-    if (found.length > count) found.pop();
+    while (at > 0 && isNearer(time, node, times[at - 1] as number, found[at - 1] as PlacementNode)) at -= 1;
+    if (at >= count) continue;
+    found.splice(at, 0, node);
+    times.splice(at, 0, time);
+    if (found.length > count) {
+      found.pop();
+      times.pop();
+    }
+    leastOfWeight = Number.NaN; // the last one's time has changed
   }
-  return found.map(({ node }) => node);
+  return found;
+}
+
+function draw(collectionHash: number, nodeHash: number): number {
+  return mix(mix(collectionHash ^ nodeHash) + Math.imul(nodeHash, 0x9e3779b1));
+}
+
+const DRAWS = 4_294_967_296;
+
+function timeOfDraw(drawn: number, weight: number): number {
+  return -Math.log((drawn + 0.5) / DRAWS) / weight;
+}
+
+/** A lower draw comes after `time` for sure; the margin is for what logarithm and exponential round. */
+function leastDrawBefore(time: number, weight: number): number {
+  return Math.exp(-time * weight) * DRAWS - 2;
 }
 
 export function isNearer(time: number, node: PlacementNode, otherTime: number, other: PlacementNode): boolean {

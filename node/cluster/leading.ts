@@ -1,8 +1,12 @@
 import type { Catalog } from "../../actors/document_store/catalog.ts";
+import type { Mode } from "../../actors/retriever/search.ts";
 import { worstMode } from "../../cluster/configuration/mode_of_all.ts";
 import { DEMAND_LIMITS, Demands, workOf } from "../../cluster/placement/demand.ts";
-import { Leveller } from "../../cluster/placement/leveller.ts";
+
+import type { Exceptions } from "../../cluster/placement/level.ts";
+import { type Levelled, Leveller } from "../../cluster/placement/leveller.ts";
 import type { Flags } from "../../config/flags.ts";
+
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { namesOf } from "./catalog_sync.ts";
 import type { SearchCluster } from "./clustered_transport.ts";
@@ -13,33 +17,55 @@ const LOOK_MS = 2_000;
 const REPEAT_EVERY = 5;
 const MAX_REPLICAS = 64;
 const NO_GROWTH: ReadonlyMap<string, number> = new Map();
+/** Levelling works for so long at a time, and rests for as long: queries have their turn. */
+const WORK_MS = 4;
+const REST_MS = 4;
+
+/** A levelling under way. */
+interface Run {
+  readonly epoch: number;
+  readonly steps: Generator<void, Exceptions>;
+}
+
+/** What of the cluster and its collections a leader has to do with. */
+export type LedCluster = Pick<SearchCluster, "leadsIn" | "tell"> & {
+  readonly membership: Pick<SearchCluster["membership"], "placeable" | "placementVersion" | "all">;
+  readonly placement: Pick<SearchCluster["placement"], "exceptions">;
+  readonly control: Pick<SearchCluster["control"], "replicas">;
+};
+export type LedCatalog = Pick<Catalog, "isLoaded" | "size" | "list" | "resolve">;
 
 /** What the leader does beside being one: it gives busy collections more places, keeps all places level, and tells the others. */
 export class Leading {
-  readonly #cluster: SearchCluster;
-  readonly #catalog: Catalog;
+  readonly #cluster: LedCluster;
+  readonly #catalog: LedCatalog;
   readonly #clock: Clock;
   readonly #capacity: number;
   readonly #flags: Pick<Flags, "replicaGrowth">;
   #leveller: Leveller | null = null;
   #demands: Demands | null = null;
+  #run: Run | null = null;
+  /** Places of busy collections, as they were told last. */
+  #replicas: ReadonlyMap<string, number> = new Map();
+  /** The worst mode of all nodes, as it was told last. */
+  #mode: Mode = "full";
   /** What was levelled last. */
   #levelled = "";
   #looks = 0;
   #timer: Timer | null = null;
+  #rest: Timer | null = null;
 
-  constructor(cluster: SearchCluster, catalog: Catalog, clock: Clock, capacity: number, flags: Pick<Flags, "replicaGrowth">) {
+  constructor(cluster: LedCluster, catalog: LedCatalog, clock: Clock, capacity: number, flags: Pick<Flags, "replicaGrowth">) {
     this.#flags = flags;
     this.#capacity = capacity;
     this.#cluster = cluster;
     this.#catalog = catalog;
     this.#clock = clock;
     this.#schedule();
-  }
 
-  stop(): void {
+  stop(): void 
     this.#timer?.cancel();
-  }
+    this.#rest?.cancel();
 
   #schedule(): void {
     this.#timer = this.#clock.setTimer(LOOK_MS, () => {
@@ -50,11 +76,11 @@ export class Leading {
 
   #look(): void {
     const cluster = this.#cluster;
+    const epoch = cluster.leadsIn;
     // Before it is known which collections there are, nothing can be said of their places: the last word holds.
-    if (cluster.leadsIn === null || !this.#catalog.isLoaded) {
-      this.#leveller = null; // whoever leads next keeps its own
+    if (epoch === null || !this.#catalog.isLoaded) {
+      this.#forget(); // whoever leads next keeps its own
       this.#demands = null;
-      this.#levelled = "";
       return;
     }
     const nodes = cluster.membership.placeable();
@@ -62,13 +88,52 @@ export class Leading {
     if (!this.#flags.replicaGrowth) this.#demands = null;
     const replicas = this.#flags.replicaGrowth ? this.#demand(nodes.length, leastOf) : NO_GROWTH;
     const mode = worstMode([...cluster.membership.all()].flatMap(({ state, beat }) => (state === "alive" ? [beat.mode] : [])));
-    const now = JSON.stringify([cluster.membership.placementVersion, this.#catalog.size, [...replicas], mode]);
+    const isNews = mode !== this.#mode || JSON.stringify([...replicas]) !== JSON.stringify([...this.#replicas]);
+    this.#replicas = replicas;
+    this.#mode = mode;
+    if (this.#run === null) this.#begin(epoch, nodes, leastOf);
+    const isUnderWay = this.#run !== null;
+    if (isUnderWay && isNews) this.#tell(cluster.placement.exceptions); // who is busy need not wait for it
+  }
+
+  #begin(epoch: number, nodes: Levelled["nodes"], leastOf: (collection: string) => number): void {
+    const cluster = this.#cluster;
+    const replicas = this.#replicas;
+    const now = JSON.stringify([cluster.membership.placementVersion, this.#catalog.size, [...replicas], this.#mode]);
     if (now === this.#levelled && ++this.#looks % REPEAT_EVERY !== 0) return;
     this.#levelled = now;
-    this.#leveller ??= new Leveller(MAX_REPLICAS);
+    this.#leveller ??= new Leveller();
     const replicasOf = (collection: string) => Math.max(leastOf(collection), replicas.get(collection) ?? 1);
-    const names = new Set(namesOf(this.#catalog));
-    cluster.tell({ mode, replicas, exceptions: this.#leveller.level(names, nodes, replicasOf, cluster.placement.exceptions) });
+    const previous = cluster.placement.exceptions;
+    const steps = this.#leveller.steps({ collections: namesOf(this.#catalog), nodes, replicasOf, previous });
+    this.#run = { epoch, steps };
+    this.#work(this.#run);
+  }
+
+  #tell(exceptions: Exceptions): void {
+    this.#cluster.tell({ mode: this.#mode, replicas: this.#replicas, exceptions });
+  }
+
+  #work(run: Run): void {
+    if (this.#cluster.leadsIn !== run.epoch || !this.#catalog.isLoaded) return void this.#forget();
+    const untilMs = this.#clock.monotonicMs() + WORK_MS;
+    do {
+      const step = run.steps.next();
+      if (step.done === true) {
+        this.#run = null;
+        this.#tell(step.value);
+        return;
+      }
+    } while (this.#clock.monotonicMs() < untilMs);
+    this.#rest = this.#clock.setTimer(REST_MS, () => this.#work(run));
+  }
+
+  /** A levelling that is left half done leaves a leveller that is of no use. */
+  #forget(): void {
+    this.#rest?.cancel();
+    this.#run = null;
+    this.#leveller = null;
+    this.#levelled = "";
   }
 
   #demand(nodes: number, leastOf: (collection: string) => number): ReadonlyMap<string, number> {

@@ -1,3 +1,4 @@
+import process from "node:process";
 import { encodeHeartbeat, type Heartbeat, parseHeartbeat } from "../../cluster/membership/heartbeat.ts";
 import { MEMBERSHIP_LIMITS } from "../../cluster/membership/member.ts";
 import { Membership } from "../../cluster/membership/membership.ts";
@@ -80,37 +81,42 @@ export interface PlacementScale {
   /** Places that move when a node is lost, and when one joins, as multiples of its share. */
   readonly movedByLoss: number;
   readonly movedByJoin: number;
-  readonly firstMs: number;
-  readonly lossMs: number;
+  readonly first: LevelTimes;
+  readonly loss: LevelTimes;
+  readonly join: LevelTimes;
+}
+
+/** What a levelling costs, in processor time of the machine of the run: others that it runs for do not count. */
+export interface LevelTimes {
+  readonly steps: number;
+  readonly totalMs: number;
+  /** 99th percentile of its steps, and the longest: how long others wait when one runs, the collector of garbage included. */
+  readonly stepP99Ms: number;
+  readonly longestStepMs: number;
 }
 
 /** Places of many collections on many nodes, of which one goes and one comes. */
 export function placementAtScale(nodeCount: number, collectionCount: number, replicas: number): PlacementScale {
   const nodes = Array.from({ length: nodeCount }, (_, at) => placementNode(`node-${at}`, 1));
-  const collections = new Set(Array.from({ length: collectionCount }, (_, at) => `collection-${at}`));
-  const leveller = new Leveller(replicas);
-  const place = (present: readonly PlacementNode[], exceptions: Exceptions) => {
-    const table = new RankTable(replicas + 4, present);
-    return new Map(
-      [...collections].map((collection) => {
-        table.add(collection);
-        return [collection, ownersIn(table, collection, replicas, exceptions)] as const;
-      }),
-    );
+  const collections = Array.from({ length: collectionCount }, (_, at) => `collection-${at}`);
+  const leveller = new Leveller();
+  const levelOn = (present: readonly PlacementNode[], previous: Exceptions) =>
+    run(leveller.steps({ collections, nodes: present, replicasOf: () => replicas, previous }));
+  const place = (present: readonly PlacementNode[], exceptions: Exceptions): Places => {
+    const table = new RankTable();
+    run(table.setNodes(present));
+    run(table.setCollections(collections, () => replicas + 4));
+    return new Map(collections.map((collection) => [collection, ownersIn(table, collection, replicas, exceptions)] as const));
   };
-  const startedMs = performance.now();
-  const first = leveller.level(collections, nodes, () => replicas, new Map());
-  const firstMs = performance.now() - startedMs;
-  const before = place(nodes, first);
+  const first = levelOn(nodes, new Map());
+  const before = place(nodes, first.outcome);
   const lost = nodes[Math.floor(nodeCount / 2)] as PlacementNode;
   const left = nodes.filter((node) => node !== lost);
-  const lossStartedMs = performance.now();
-  const second = leveller.level(collections, left, () => replicas, first);
-  const lossMs = performance.now() - lossStartedMs;
-  const after = place(left, second);
+  const loss = levelOn(left, first.outcome);
+  const after = place(left, loss.outcome);
   const joined = [...left, placementNode("newcomer", 1)];
-  const third = leveller.level(collections, joined, () => replicas, second);
-  const last = place(joined, third);
+  const join = levelOn(joined, loss.outcome);
+  const last = place(joined, join.outcome);
   const even = (collectionCount * Math.min(replicas, nodeCount)) / nodeCount;
   const loads = [...countLoads(before, nodes).values()];
   const joinedLoad = countLoads(last, joined).get("newcomer") ?? 0;
@@ -121,12 +127,32 @@ export function placementAtScale(nodeCount: number, collectionCount: number, rep
     highest: Math.max(...loads) / even,
     lowest: Math.min(...loads) / even,
     plainHighest: Math.max(...countLoads(place(nodes, new Map()), nodes).values()) / even,
-    exceptions: first.size,
+    exceptions: first.outcome.size,
     movedByLoss: countMoves(before, after) / (countLoads(before, nodes).get(lost.name) ?? 1),
     movedByJoin: countMoves(after, last) / Math.max(1, joinedLoad),
-    firstMs: Math.round(firstMs),
-    lossMs: Math.round(lossMs),
+    first: first.times,
+    loss: loss.times,
+    join: join.times,
   };
+}
+
+function run<Outcome>(steps: Generator<void, Outcome>): { readonly outcome: Outcome; readonly times: LevelTimes } {
+  const tookMs: number[] = [];
+  for (;;) {
+    const before = process.cpuUsage();
+    const step = steps.next();
+    const { user, system } = process.cpuUsage(before);
+    tookMs.push((user + system) / 1_000);
+    if (step.done !== true) continue;
+    const sorted = tookMs.sort((a, b) => a - b);
+    const times = {
+      steps: sorted.length,
+      totalMs: sorted.reduce((sum, each) => sum + each, 0),
+      stepP99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
+      longestStepMs: sorted.at(-1) ?? 0,
+    };
+    return { outcome: step.value, times };
+  }
 }
 
 type Places = ReadonlyMap<string, readonly string[]>;

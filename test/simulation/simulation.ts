@@ -144,7 +144,7 @@ class Simulation {
     });
     this.#nodes.set(name, node);
     node.cluster.start();
-    this.#lead(node, new Leveller(this.#options.nodes), new Demands(DEMAND_LIMITS));
+    this.#lead(node, new Leveller(), new Demands(DEMAND_LIMITS));
     return node;
   }
 
@@ -163,7 +163,7 @@ class Simulation {
         const load = { capacity: this.#options.capacity, most: nodes.length, leastOf: () => least };
         const replicas = demands.step(workOf(cluster.membership.all()), load, process.clock.monotonicMs());
         const replicasOf = (collection: string) => Math.max(least, replicas.get(collection) ?? 1);
-        const exceptions = leveller.level(new Set(this.#collections), nodes, replicasOf, cluster.placement.exceptions);
+        const exceptions = leveller.level({ collections: this.#collections, nodes, replicasOf, previous: cluster.placement.exceptions });
         if (cluster.tell({ exceptions, replicas, mode: "full" })) this.#invariants.told(epoch, node);
         for (const count of replicas.values()) this.#mostReplicas = Math.max(this.#mostReplicas, count);
       }

@@ -3,9 +3,10 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { MEMBERSHIP_LIMITS } from "../../../cluster/membership/member.ts";
 import { Membership } from "../../../cluster/membership/membership.ts";
+import { Leveller } from "../../../cluster/placement/leveller.ts";
 import { Placement } from "../../../cluster/placement/placement.ts";
 import { RankTable } from "../../../cluster/placement/rank_table.ts";
-import { hashName, nearest, type PlacementNode, placementNode } from "../../../cluster/placement/rendezvous.ts";
+import { hashName, nearest, type PlacementNode, placementNode, timeOf } from "../../../cluster/placement/rendezvous.ts";
 import { placementAtScale } from "../../simulation/scale.ts";
 import { beatOf } from "../beats.ts";
 
@@ -46,25 +47,54 @@ test("Shares follow the weights", () => {
   assert.ok(Math.abs(large / 20_000 - 0.75) < 0.015, `${large}`);
 });
 
-test("Rank table says after any comings and goings what one made anew says", () => {
-  const steps = fc.array(fc.integer({ min: 0, max: 15 }), { maxLength: 30 });
+test("The nearest nodes are those with the earliest times, whatever their weights", () => {
+  const weights = fc.array(fc.constantFrom(0.01, 0.5, 1, 1, 1, 3, 100), { minLength: 1, maxLength: 40 });
   fc.assert(
-    fc.property(steps, fc.integer({ min: 1, max: 5 }), (numbers, depth) => {
-      const table = new RankTable(depth, []);
-      for (let at = 0; at < 30; at++) table.add(`c${at}`);
-      for (const number of numbers) {
-        const node = nodesOf([number])[0] as PlacementNode;
-        if (table.nodes.some(({ name }) => name === node.name)) table.removeNode(node.name);
-        else table.addNode(node);
-      }
-      const anew = new RankTable(depth, table.nodes);
-      for (let at = 0; at < 30; at++) {
-        anew.add(`c${at}`);
-        assert.equal(names(table.ranking(`c${at}`)), names(anew.ranking(`c${at}`)));
-      }
+    fc.property(weights, fc.string(), fc.integer({ min: 1, max: 8 }), (given, collection, count) => {
+      const nodes = given.map((weight, at) => placementNode(`node-${at}`, weight));
+      const hash = hashName(collection);
+      const sorted = [...nodes].sort((a, b) => timeOf(hash, a) - timeOf(hash, b) || (a.name < b.name ? -1 : 1));
+      assert.equal(names(nearest(hash, nodes, count)), names(sorted.slice(0, count)));
+    }),
+  );
+});
+
+function runToEnd(steps: Generator<void>): void {
+  while (steps.next().done !== true);
+}
+
+test("Rank table says after any comings and goings what one made anew says", () => {
+  const changes = fc.array(fc.uniqueArray(fc.integer({ min: 0, max: 15 }), { maxLength: 12 }), { maxLength: 12 });
+  const collections = Array.from({ length: 30 }, (_, at) => `c${at}`);
+  fc.assert(
+    fc.property(changes, fc.integer({ min: 1, max: 5 }), (sets, depth) => {
+      const table = new RankTable();
+      runToEnd(table.setCollections(collections.slice(0, 20), () => depth + 1));
+      for (const numbers of sets) runToEnd(table.setNodes(nodesOf(numbers)));
+      runToEnd(table.setCollections(collections, () => depth));
+      const anew = new RankTable();
+      runToEnd(anew.setNodes(table.nodes));
+      runToEnd(anew.setCollections(collections, () => depth));
+      for (const name of collections) assert.equal(names(table.ranking(name)), names(anew.ranking(name)));
     }),
     { numRuns: 50 },
   );
+});
+
+test("Levelling by steps comes to what levelling at once does, and each step ranks a bounded part of the collections", () => {
+  const collections = Array.from({ length: 3_000 }, (_, at) => `c${at}`);
+  const nodes = Array.from({ length: 100 }, (_, at) => placementNode(`node-${at}`, 1));
+  const levelled = { collections, nodes, replicasOf: () => 1, previous: new Map() };
+  const steps = new Leveller().steps(levelled);
+  let count = 0;
+  for (let step = steps.next(); ; step = steps.next()) {
+    if (step.done === true) {
+      assert.equal([...step.value], [...new Leveller().level(levelled)]);
+      break;
+    }
+    count += 1;
+  }
+  assert.ok(count >= (collections.length * nodes.length) / 10_000, `${count} steps`);
 });
 
 for (const [nodes, collections, replicas] of [
