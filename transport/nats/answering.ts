@@ -18,6 +18,7 @@ import { decodeBody, encodeBody } from "./body.ts";
 import { NATS_HEADERS, readHeaders, writeError } from "./headers.ts";
 import type { NatsLink } from "./link.ts";
 import { isOversized, tooLarge } from "./oversized.ts";
+import { MAX_ANSWER_BYTES, partsOf } from "./parts.ts";
 import { Returns } from "./returns.ts";
 import { CANCEL, nodeSubject } from "./subjects.ts";
 
@@ -36,6 +37,12 @@ export interface AnsweringParts {
 /** How soon an asker that was turned away may try again. */
 const RETRY_AFTER_MS = 100;
 const NOTHING = new Uint8Array(0);
+
+interface Asker {
+  readonly subject: string;
+  /** Whether it puts an answer in parts together. */
+  readonly takesParts: boolean;
+}
 
 type AnyHandler =
   | { readonly kind: "one"; readonly handle: Handler<never, unknown> }
@@ -107,7 +114,7 @@ export class Answering {
     } else {
       try {
         const { handler, body, headers } = this.#admit(name, message);
-        void this.#answer(handler, body, headers, reply);
+        void this.#answer(handler, body, headers, { subject: reply, takesParts: message.headers?.has(NATS_HEADERS.parts) === true });
       } catch (thrown) {
         this.#refuse(reply, toKennelError(thrown));
       }
@@ -135,7 +142,7 @@ export class Answering {
     }
   }
 
-  async #answer(handler: AnyHandler, body: unknown, headers: MessageHeaders, reply: string): Promise<void> {
+  async #answer(handler: AnyHandler, body: unknown, headers: MessageHeaders, { subject: reply, takesParts }: Asker): Promise<void> {
     const { clock } = this.#parts;
     let failure: KennelError | null = null;
     const open: OpenRequest = new OpenRequest(
@@ -152,12 +159,25 @@ export class Answering {
     try {
       if (handler.kind === "one") {
         const answer = await handler.handle(body as never, headers, open.signal);
-        if (open.settle()) this.#reply(reply, encodeBody(answer), null, this.#returns.whole);
+        if (open.settle()) this.#whole(reply, encodeBody(answer), takesParts);
       } else {
         await this.#stream(handler.handle(body as never, headers, open.signal), open, reply);
       }
     } catch (thrown) {
       if (failure === null && open.settle()) this.#refuse(reply, this.#told(thrown, headers));
+    }
+  }
+
+  #whole(reply: string, payload: Uint8Array, takesParts: boolean): void {
+    const { maxPayloadBytes } = this.#parts.link;
+    if (!takesParts || payload.length <= maxPayloadBytes || payload.length > MAX_ANSWER_BYTES) {
+      this.#reply(reply, payload, null, this.#returns.whole);
+      return;
+    }
+    this.#parts.count("answer_in_parts");
+    const parts = partsOf(payload, maxPayloadBytes);
+    for (const [place, part] of parts.entries()) {
+      this.#reply(reply, part.payload, part.headers, place === parts.length - 1 ? this.#returns.whole : "");
     }
   }
 

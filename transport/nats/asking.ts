@@ -11,6 +11,7 @@ import { NATS_HEADERS, readError, writeHeaders } from "./headers.ts";
 import { Inbox, isNoResponders } from "./inbox.ts";
 import type { NatsLink } from "./link.ts";
 import { isOversized, tooLarge } from "./oversized.ts";
+import { isPart, PartialAnswer } from "./parts.ts";
 import { CANCEL, nodeSubject } from "./subjects.ts";
 
 export interface AskingParts {
@@ -52,21 +53,34 @@ export class Asking {
     return new Promise((resolve, reject) => {
       const open = this.#begin(headers, signal, reject);
       const asked = nodeSubject(node, endpoint);
+      const settle = (read: () => unknown) =>
+        this.#settle(open, reply, () => {
+          try {
+            const answer = read();
+            if (open.settle()) resolve(answer);
+          } catch (thrown) {
+            open.fail(toKennelError(thrown));
+          }
+        });
+      let partial: PartialAnswer | null = null;
       const reply = this.#inbox.open({
         asked,
         onLost: (error) => this.#settle(open, reply, () => open.fail(error)),
-        onMessage: (message) =>
-          this.#settle(open, reply, () => {
-            try {
-              const answer = this.#answerOf(message, endpoint);
-              if (open.settle()) resolve(answer);
-            } catch (thrown) {
-              open.fail(toKennelError(thrown));
-            }
-          }),
+        onMessage: (message) => {
+          if (!isPart(message)) return settle(() => this.#answerOf(message, endpoint));
+          partial ??= new PartialAnswer();
+          try {
+            const whole = partial.add(message);
+            if (whole !== null) settle(() => this.#decode(whole, endpoint));
+          } catch (thrown) {
+            settle(() => {
+              throw thrown;
+            });
+          }
+        },
       });
       this.#cancelWith(open, node, reply);
-      this.#send(open, asked, reply, body, headers);
+      this.#send(open, asked, reply, body, headers, true);
     });
   }
 
@@ -96,7 +110,7 @@ export class Asking {
       },
     });
     try {
-      this.#send(open, asked, reply, body, headers);
+      this.#send(open, asked, reply, body, headers, false);
       while (true) {
         const chunk = await unlessAborted(chunks.next(), open.signal);
         if (chunk === null) return;
@@ -166,14 +180,18 @@ export class Asking {
     }
   }
 
-  #send(open: OpenRequest, asked: string, reply: string, body: unknown, headers: MessageHeaders): void {
+  #send(open: OpenRequest, asked: string, reply: string, body: unknown, headers: MessageHeaders, takesParts: boolean): void {
     const { client, maxPayloadBytes } = this.#parts.link;
     const payload = encodeBody(body);
+    const written = writeHeaders(headers);
+    if (takesParts) written.set(NATS_HEADERS.parts, "yes");
     try {
       if (client === null) throw kennelError("unavailable", { message: "This node is cut off from NATS" });
-      client.publish(asked, payload, { reply, headers: writeHeaders(headers) });
+      client.publish(asked, payload, { reply, headers: written });
     } catch (thrown) {
-      const error = isOversized(thrown) ? tooLarge("request", payload.length, maxPayloadBytes) : toKennelError(thrown);
+      const isTooLarge = isOversized(thrown);
+      if (isTooLarge) this.#parts.count("oversized_request");
+      const error = isTooLarge ? tooLarge("request", payload.length, maxPayloadBytes) : toKennelError(thrown);
       this.#settle(open, reply, () => open.fail(error));
     }
   }

@@ -19,6 +19,8 @@ export const NATS_HEADERS = {
   retryAfterMs: "Retry-After-Ms",
   /** Place of a chunk in its stream, from 0; on the end of the stream: how many there were. */
   sequence: "Kennel-Sequence",
+  /** On a request: that an answer may come in parts. On each part: how many there are. */
+  parts: "Kennel-Parts",
 } as const;
 
 const MAX_TIMEOUT_MS = 86_400_000;

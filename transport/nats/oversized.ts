@@ -7,7 +7,7 @@ export function isOversized(thrown: unknown): boolean {
 }
 
 export function tooLarge(what: "request" | "answer", bytes: number, maxBytes: number): KennelError {
-  const advice = what === "answer" ? "; ask for fewer hits, or leave out their text" : "";
+  const advice = what === "answer" ? "; ask for fewer hits, leave out their text, or ask over HTTP, which has no such limit" : "";
   return kennelError("payload_too_large", {
     message: `The ${what} has ${bytes} bytes, and NATS carries at most ${maxBytes} in one message, headers included${advice}`,
   });

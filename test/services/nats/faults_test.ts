@@ -1,12 +1,13 @@
 // What goes wrong between two nodes and NATS: each has an outcome, a counter and, where an operator has to act, a log line.
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { headers as natsHeaders } from "nats";
+import { type MsgHdrs, headers as natsHeaders } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { kennelError } from "../../../runtime/errors.ts";
 import type { NatsServer } from "../../../tooling/servers/nats.ts";
 import { encodeBody } from "../../../transport/nats/body.ts";
 import { NATS_HEADERS, readError, writeHeaders } from "../../../transport/nats/headers.ts";
+import { partsOf } from "../../../transport/nats/parts.ts";
 import { nodeSubject } from "../../../transport/nats/subjects.ts";
 import type { Endpoint, StreamEndpoint } from "../../../transport/transport.ts";
 import { headersFor, rejects } from "../../transport/transport_contract.ts";
@@ -166,17 +167,59 @@ test("An answer that nobody waits for any more is counted", () =>
     await answering.counts.until("asker_gone");
   }));
 
-test("What does not fit into a message is refused by name, in both directions, and the connection stays", () =>
+test("A request that does not fit into a message is refused by name and limit, and the connection stays", () =>
+  onServer(async (asking, answering) => {
+    answering.transport.serve(ECHO, async (body) => body);
+    const peer = asking.transport.to("answering");
+    const error = await rejects(peer.request(ECHO, { text: "a".repeat(1_100_000) }, headersFor(WAIT_MS), never), "payload_too_large");
+    assert.match(error.message, /The request has 11\d{5} bytes, and NATS carries at most 1048576/);
+    assert.is(asking.counts.of("oversized_request"), 1);
+    assert.equal(await peer.request(ECHO, { text: "b" }, headersFor(WAIT_MS), never), { text: "b" });
+    assert.equal([asking.link.connections, answering.link.connections], [1, 1]);
+  }));
+
+test("An answer that does not fit into a message comes in parts, whatever its size up to the bound; beyond it there is an error", () =>
+  onServer(async (asking, answering) => {
+    const LARGE: Endpoint<{ readonly length: number }, { readonly text: string; readonly bytes: Uint8Array }> = { name: "large" };
+    const textOf = (length: number) => Array.from({ length: Math.ceil(length / 10) }, (_, at) => String(at).padStart(10, "-")).join("");
+    answering.transport.serve(LARGE, async ({ length }) => ({ text: textOf(length), bytes: new Uint8Array(10).fill(length % 251) }));
+    const peer = asking.transport.to("answering");
+    for (const length of [1_048_500, 1_048_580, 2_097_152, 9_000_000]) {
+      const answer = await peer.request(LARGE, { length }, headersFor(WAIT_MS), never);
+      assert.ok(answer.text === textOf(length), `${length} characters`);
+      assert.is(answer.bytes[9], length % 251);
+    }
+    assert.ok(answering.counts.of("answer_in_parts") >= 3);
+    const error = await rejects(peer.request(LARGE, { length: 17_000_000 }, headersFor(WAIT_MS), never), "payload_too_large");
+    assert.match(error.message, /The answer has 170\d{5} bytes, .*ask over HTTP/);
+    assert.is(answering.counts.of("oversized_answer"), 1);
+    assert.equal([asking.link.connections, answering.link.connections], [1, 1]);
+  }));
+
+test("A node of an earlier version, which puts no parts together, is told that an answer does not fit", () =>
   onServer(async (asking, answering) => {
     answering.transport.serve(ECHO, async ({ text }) => ({ text: text.repeat(4) }));
-    const peer = asking.transport.to("answering");
-    const request = await rejects(peer.request(ECHO, { text: "a".repeat(1_100_000) }, headersFor(WAIT_MS), never), "payload_too_large");
-    assert.match(request.message, /The request has 11\d{5} bytes, and NATS carries at most 1048576/);
-    const answer = await rejects(peer.request(ECHO, { text: "a".repeat(500_000) }, headersFor(WAIT_MS), never), "payload_too_large");
-    assert.match(answer.message, /The answer has 20\d{5} bytes/);
+    const message = await asking.link.client?.request(nodeSubject("answering", "echo"), encodeBody({ text: "a".repeat(500_000) }), {
+      timeout: WAIT_MS,
+      headers: writeHeaders(headersFor(WAIT_MS)),
+    });
+    const error = readError(message?.headers);
+    assert.is(error?.code, "payload_too_large");
+    assert.match(error?.message ?? "", /The answer has 20\d{5} bytes, and NATS carries at most 1048576/);
     assert.is(answering.counts.of("oversized_answer"), 1);
-    assert.equal(await peer.request(ECHO, { text: "b" }, headersFor(WAIT_MS), never), { text: "bbbb" });
-    assert.equal([asking.link.connections, answering.link.connections], [1, 1]);
+  }));
+
+test("An answer in parts of which one is lost is refused as unavailable, so that another node is asked", () =>
+  onServer(async (asking, answering) => {
+    answering.transport.serve(HANG, () => new Promise<never>(() => {}));
+    const replies: string[] = [];
+    answering.link.client?.subscribe(nodeSubject("answering", "hang"), { callback: (_error, { reply = "" }) => replies.push(reply) });
+    await answering.link.client?.flush();
+    const outcome = rejects(asking.transport.to("answering").request(HANG, {}, headersFor(60_000), never), "unavailable");
+    await until("the request was seen", () => replies.length > 0);
+    const [, second] = partsOf(new Uint8Array(3_000_000), 1_048_576);
+    answering.link.client?.publish(replies[0] as string, second?.payload, { headers: second?.headers as MsgHdrs });
+    assert.match((await outcome).message, "A part of the answer was lost");
   }));
 
 test("A message that is not one of Kennel's gets an answer that says so and is counted", () =>
