@@ -13,6 +13,7 @@ import { Succession } from "./placement/succession.ts";
 import type { ClusterPorts } from "./ports.ts";
 import { type Candidate, candidatesFor } from "./router/candidates.ts";
 import { Router, type Sent } from "./router/router.ts";
+import { WallJumps } from "./wall_jumps.ts";
 
 // Invariants:
 //   C1. A query is served where it is asked or on one other node: what comes from another node is served and not sent on.
@@ -46,7 +47,9 @@ export class ClusterNode<Request, Answer> {
   readonly #options: ClusterOptions;
   readonly #succession: Succession;
   readonly #strangers: Strangers;
+  readonly #wallJumps: WallJumps;
   #isAnswering = true;
+  #forwarded = 0;
   #incarnation: Incarnation;
   /** Ids of the incarnations that it was before: heartbeats of theirs may still be on their way back to it. */
   readonly #former: string[] = [];
@@ -71,6 +74,7 @@ export class ClusterNode<Request, Answer> {
     this.#options = options;
     this.#incarnation = this.#begin();
     this.#strangers = new Strangers(options.membership.deadAfterMs);
+    this.#wallJumps = new WallJumps(clock);
     this.#lease = noLease(nowMs + options.membership.suspectAfterMs);
     this.#beatMs = nowMs - options.membership.heartbeatMs;
     this.#sweptMs = nowMs;
@@ -83,8 +87,11 @@ export class ClusterNode<Request, Answer> {
         random: ports.random,
         candidates: (collection) => this.candidates(collection),
         mayHedge: () => local.mayHedge(),
-        send: (node, request, timeoutMs, settle) =>
-          node === identity.name ? local.serve(request, timeoutMs, settle) : ports.network.send(node, request, timeoutMs, settle),
+        send: (node, request, timeoutMs, settle) => {
+          if (node === identity.name) return local.serve(request, timeoutMs, settle);
+          this.#forwarded += 1;
+          return ports.network.send(node, request, timeoutMs, settle);
+        },
       },
       options.router,
     );
@@ -109,6 +116,11 @@ export class ClusterNode<Request, Answer> {
   /** Whether it keeps to itself because another node has its name (C3). */
   get isExcluded(): boolean {
     return this.#rivalHeardMs !== null;
+  }
+
+  /** How often another node was asked. */
+  get forwarded(): number {
+    return this.#forwarded;
   }
 
   /** Collections that are being moved here. */
@@ -161,6 +173,8 @@ export class ClusterNode<Request, Answer> {
     const before = this.membership.find(beat.node);
     this.membership.observe(beat, nowMs);
     const after = this.membership.find(beat.node);
+    const isNew = after?.beat === beat && before?.beat.incarnation.id !== beat.incarnation.id;
+    if (isNew && beat.wire !== WIRE_VERSION) this.#ports.onEvent({ kind: "other_wire", node: beat.node, wire: beat.wire });
     if (after?.ready && after.ready !== before?.ready) this.#succession.consider(newNames(after.ready, before?.ready ?? null));
   }
 
@@ -220,7 +234,9 @@ export class ClusterNode<Request, Answer> {
     const { clock } = this.#ports;
     const { sweepMs, membership } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (nowMs - this.#sweptMs >= membership.deadAfterMs) this.#reincarnate(); // C2
+    const byMs = this.#wallJumps.look();
+    if (byMs !== null) this.#ports.onEvent({ kind: "clock_jumped", node: this.name, byMs });
+    if (nowMs - this.#sweptMs >= membership.deadAfterMs) this.#reincarnate(nowMs - this.#sweptMs); // C2
     this.#sweptMs = nowMs;
     if (this.#rivalHeardMs !== null && nowMs - this.#rivalHeardMs >= membership.deadAfterMs) {
       this.#rivalHeardMs = null;
@@ -247,7 +263,8 @@ export class ClusterNode<Request, Answer> {
     this.#ports.onEvent({ kind: isAnswering ? "answers" : "yields", node: this.name });
   }
 
-  #reincarnate(): void {
+  #reincarnate(forMs: number): void {
+    this.#ports.onEvent({ kind: "stood_still", node: this.name, forMs });
     this.#former.unshift(this.#incarnation.id);
     this.#former.length = Math.min(this.#former.length, MAX_FORMER);
     this.#incarnation = this.#begin();

@@ -56,7 +56,13 @@ export type ClusterEvent =
   | { readonly kind: "foreign"; readonly node: string }
   /** Nodes with other stores answer clients and were there first: this one does not; or they have gone. */
   | { readonly kind: "yields" | "answers"; readonly node: string }
-  | { readonly kind: "leads" | "follows"; readonly node: string; readonly epoch: number };
+  | { readonly kind: "leads" | "follows"; readonly node: string; readonly epoch: number }
+  /** A node speaks another version of the wire; both go by what they know of it. Told once for each of its incarnations. */
+  | { readonly kind: "other_wire"; readonly node: string; readonly wire: number }
+  /** This node's wall clock was set; nothing is measured with it. */
+  | { readonly kind: "clock_jumped"; readonly node: string; readonly byMs: number }
+  /** This node stood still for so long that others take it for dead: it comes back as a new incarnation. */
+  | { readonly kind: "stood_still"; readonly node: string; readonly forMs: number };
 
 export interface ClusterPorts<Request, Answer> {
   readonly clock: Clock;

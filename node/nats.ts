@@ -6,8 +6,10 @@ import type { Random } from "../runtime/random.ts";
 import { VERSION } from "../runtime/version.ts";
 import type { Logger } from "../telemetry/logs.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { rareEvents } from "../telemetry/rare_events.ts";
 import type { NatsCredentials, NatsTls } from "../transport/nats/credentials.ts";
 import { NatsLink } from "../transport/nats/link.ts";
+import { WITH_CLIENTS } from "./cluster/rare_events.ts";
 
 export interface NatsParts {
   readonly config: Config;
@@ -37,7 +39,9 @@ export function openNats({ config, name, clock, random, logger, metrics }: NatsP
     },
     { clock, random, logger, count: metrics.nats.count },
   );
-  return new NatsBridge({ link, clock, logger, metrics: metrics.nats, version: VERSION, node: name, streamCheckMs });
+  const { answered } = metrics.nats;
+  const count = rareEvents(WITH_CLIENTS, metrics.nats.count, logger, clock);
+  return new NatsBridge({ link, clock, logger, metrics: { answered, count }, version: VERSION, node: name, streamCheckMs });
 }
 
 function credentialsOf({ nats }: Config, { user, password }: { readonly user: string; readonly password: string }): NatsCredentials {

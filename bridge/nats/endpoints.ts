@@ -39,6 +39,13 @@ const path = (token: string) => encodeURIComponent(token);
 const searchOf = (token: string, body: Uint8Array): Asked => ({ method: "POST", target: `/v1/collections/${path(token)}/search`, body });
 const ingestOf = (token: string, body: Uint8Array): Asked => ({ method: "POST", target: `/v1/collections/${path(token)}/documents`, body });
 
+const AT_NODE = `${SUBJECT_ROOT}.at.*`;
+
+/** Where the node of this name takes the endpoint's messages. */
+export function subjectOn({ subject }: NatsEndpoint, node: string): string {
+  return subject.replace(AT_NODE, `${SUBJECT_ROOT}.at.${node}`);
+}
+
 /** Chunks unless the body says that it wants one answer: over NATS nothing is gained by waiting for the whole. */
 function chatOf(fields: Readonly<Record<string, unknown>>): Asked {
   const body = Buffer.from(JSON.stringify({ ...fields, stream: fields.stream ?? true }));
@@ -61,6 +68,14 @@ export const NATS_ENDPOINTS: readonly NatsEndpoint[] = [
     name: "search_collection",
     subject: `${SUBJECT_ROOT}.search.*`,
     description: "Ask the collection that the subject names",
+    request: searchRequestSchema,
+    answer: searchAnswerSchema,
+    ask: searchOf,
+  },
+  {
+    name: "search_at",
+    subject: `${AT_NODE}.search.*`,
+    description: "As search_collection, of the node that the subject names: who follows the heartbeats saves the way over another one",
     request: searchRequestSchema,
     answer: searchAnswerSchema,
     ask: searchOf,

@@ -18,7 +18,7 @@ import type { Bridge } from "../http/server.ts";
 import { isoTime } from "../schema/times.ts";
 import { type CapturedSubject, capturedSubjects } from "./captured_subjects.ts";
 import { EndpointStatistics } from "./endpoint_statistics.ts";
-import { endpointSchemas, NATS_ENDPOINTS, type NatsEndpoint } from "./endpoints.ts";
+import { endpointSchemas, NATS_ENDPOINTS, type NatsEndpoint, subjectOn } from "./endpoints.ts";
 import { MessageRequest } from "./message_request.ts";
 import { Reply } from "./replies.ts";
 
@@ -171,9 +171,9 @@ export class NatsBridge {
   }
 
   #add(service: Service, endpoint: NatsEndpoint): void {
-    const { name, subject, description } = endpoint;
+    const { name, description } = endpoint;
     service.addEndpoint(name, {
-      subject,
+      subject: subjectOn(endpoint, this.#parts.node),
       metadata: { description, format: "application/json", schema: SCHEMAS },
       handler: (error, message) => {
         if (error === null) void this.#take(endpoint, message);

@@ -100,6 +100,7 @@ const clusterSchema = z
     queries: z.object({
       open: z.int(),
       queries: z.int(),
+      forwarded: z.int().describe("How often another node was asked"),
       sends: z.record(z.string(), z.int()).describe("By reason: `first`, `retry`, `suspected`, `late`, `hedge`"),
       superfluous: z.int().describe("Answers that came after another one"),
     }),

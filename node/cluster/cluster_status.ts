@@ -45,7 +45,7 @@ export function describeCluster(
     })),
     collections: [...places].map(([collection, nodes]) => ({ collection, nodes, owners: cluster.placement.ownersOf(collection) })),
     pending_moves: cluster.pendingMoves,
-    queries: { open: cluster.router.open, ...cluster.router.counts },
+    queries: { open: cluster.router.open, forwarded: cluster.forwarded, ...cluster.router.counts },
     counts,
     configuration,
   };

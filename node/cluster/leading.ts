@@ -1,5 +1,4 @@
 import type { Catalog } from "../../actors/document_store/catalog.ts";
-import type { Mode } from "../../actors/retriever/search.ts";
 import { worstMode } from "../../cluster/configuration/mode_of_all.ts";
 import { DEMAND_LIMITS, Demands, workOf } from "../../cluster/placement/demand.ts";
 
@@ -48,7 +47,7 @@ export class Leading {
   /** Places of busy collections, as they were told last. */
   #replicas: ReadonlyMap<string, number> = new Map();
   /** The worst mode of all nodes, as it was told last. */
-  #mode: Mode = "full";
+  #mode: ReturnType<typeof worstMode> = "full";
   /** What was levelled last. */
   #levelled = "";
   #looks = 0;
@@ -62,10 +61,12 @@ export class Leading {
     this.#catalog = catalog;
     this.#clock = clock;
     this.#schedule();
+  }
 
-  stop(): void 
+  stop(): void {
     this.#timer?.cancel();
     this.#rest?.cancel();
+  }
 
   #schedule(): void {
     this.#timer = this.#clock.setTimer(LOOK_MS, () => {

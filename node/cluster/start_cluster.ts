@@ -9,6 +9,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import type { Random } from "../../runtime/random.ts";
 import type { EventLoopLag } from "../../telemetry/event_loop_lag.ts";
 import type { Logger } from "../../telemetry/logs.ts";
+import { rareEvents } from "../../telemetry/rare_events.ts";
 import type { Tracer } from "../../telemetry/tracing.ts";
 import type { NatsLink } from "../../transport/nats/link.ts";
 import { natsTransport } from "../../transport/nats/nats.ts";
@@ -20,6 +21,7 @@ import { describeCluster } from "./cluster_status.ts";
 import { clusteredTransport, type RoutedSearch } from "./clustered_transport.ts";
 import { Leading } from "./leading.ts";
 import { LocalRetrievers } from "./local_retrievers.ts";
+import { BETWEEN_NODES } from "./rare_events.ts";
 import { SharedConfiguration } from "./shared_configuration.ts";
 import { storesOf } from "./shared_stores.ts";
 
@@ -80,10 +82,11 @@ export interface Cluster {
 export function startCluster(parts: ClusterParts): Cluster {
   const { name, config, clock, random, logger, core, local, link, flags, operators } = parts;
   const counts: Record<string, number> = {};
-  const count = (event: string) => {
+  const add = (event: string) => {
     counts[event] = (counts[event] ?? 0) + 1;
     parts.count(event);
   };
+  const count = rareEvents(BETWEEN_NODES, add, logger, clock);
   const between = natsTransport({ link, clock, logger, tracer: parts.tracer, count, self: name, maxInFlight: config.http.maxInFlight, isSilent: () => cluster.isExcluded }); // biome-ignore format: one thought
   const retrievers = new LocalRetrievers({
     transport: local,
@@ -213,6 +216,21 @@ function tell(event: ClusterEvent, logger: Logger, count: (event: string) => voi
       break;
     case "answers":
       logger.info("no nodes with other stores answer clients over NATS any more: this one does");
+      break;
+    case "other_wire":
+      logger.info(
+        { peer: node, wire: event.wire },
+        "a node speaks another version of what goes over the wire: both use what they know of it",
+      );
+      break;
+    case "clock_jumped":
+      logger.warn({ byMs: Math.round(event.byMs) }, "this machine's clock was set: times in the log jump, nothing else depends on it");
+      break;
+    case "stood_still":
+      logger.warn(
+        { forMs: Math.round(event.forMs) },
+        "this node stood still for so long that others took it for dead: it comes back as a new one",
+      );
       break;
     case "leads":
     case "follows":

@@ -10,7 +10,9 @@ import { beatOf } from "./beats.ts";
 const test = suite("cluster node");
 
 function node({ isShared = true } = {}) {
-  const clock = manualClock();
+  const monotonic = manualClock();
+  let setByMs = 0;
+  const clock = Object.assign(Object.create(monotonic) as typeof monotonic, { wallMs: () => monotonic.wallMs() + setByMs });
   const sent: Heartbeat[] = [];
   const events: string[] = [];
   let reads = 0;
@@ -46,7 +48,10 @@ function node({ isShared = true } = {}) {
   const { startedMs } = cluster.incarnation;
   const stranger = (sequence: number, at: number, changes: Partial<Heartbeat> = {}) =>
     cluster.hearHeartbeat(beatOf("other", sequence, { stores: "others", incarnation: { startedMs: startedMs + at, id: `s${at}` }, ...changes })); // biome-ignore format: one thought
-  return { clock, cluster, sent, events, stranger, startedMs, reads: () => reads };
+  const setWallClock = (byMs: number) => {
+    setByMs += byMs;
+  };
+  return { clock, cluster, sent, events, stranger, startedMs, setWallClock, reads: () => reads };
 }
 
 test("A heartbeat of its own former incarnation that comes back late is nobody else's with its name", async () => {
@@ -57,7 +62,7 @@ test("A heartbeat of its own former incarnation that comes back late is nobody e
   assert.is.not(cluster.incarnation.id, before.incarnation.id);
   cluster.hearHeartbeat(before);
   assert.is(cluster.isExcluded, false);
-  assert.equal(events, []);
+  assert.equal(events, ["stood_still"]);
   cluster.hearHeartbeat({ ...before, incarnation: { ...before.incarnation, id: "another" } });
   assert.is(cluster.isExcluded, true);
   cluster.stop();
@@ -97,6 +102,40 @@ test("A node that shares its stores with nobody asks for no lease", async () => 
   for (const { clock } of [shared, own]) await clock.advance(10_000);
   assert.ok(shared.reads() > 0);
   assert.is(own.reads(), 0);
+});
+
+test("A wall clock that is set is told of and changes nothing: who lives, leads and answers stays", async () => {
+  const { clock, cluster, events, sent, setWallClock } = node();
+  const beat = () => cluster.hearHeartbeat(beatOf("peer", sent.length + 1));
+  beat();
+  for (const byMs of [86_400_000, -172_800_000]) {
+    setWallClock(byMs);
+    for (let at = 0; at < 4; at++) {
+      beat();
+      await clock.advance(500);
+    }
+  }
+  assert.is(cluster.membership.find("peer")?.state, "alive");
+  assert.equal(events, ["joined", "clock_jumped", "clock_jumped"]);
+  cluster.stop();
+});
+
+test("A clock that is being set right by small steps is not told of", async () => {
+  const { clock, cluster, events, setWallClock } = node();
+  for (let at = 0; at < 5; at++) {
+    setWallClock(300);
+    await clock.advance(500);
+  }
+  assert.equal(events, []);
+  cluster.stop();
+});
+
+test("A node of another wire version is a member like any other, and told of once", () => {
+  const { cluster, events } = node();
+  for (const sequence of [1, 2, 3]) cluster.hearHeartbeat(beatOf("later", sequence, { wire: 2 }));
+  assert.is(cluster.membership.find("later")?.state, "alive");
+  assert.equal(events, ["joined", "other_wire"]);
+  cluster.stop();
 });
 
 test.run();

@@ -54,7 +54,14 @@ function rigOf(collections: number, lookupMs: number): Rig {
       return true;
     },
   } satisfies LedCluster;
-  const rig: Rig = { clock, told, cluster, membership, lookups: 0, leading: new Leading(cluster, catalog, clock, CAPACITY) };
+  const rig: Rig = {
+    clock,
+    told,
+    cluster,
+    membership,
+    lookups: 0,
+    leading: new Leading(cluster, catalog, clock, CAPACITY, { replicaGrowth: true }),
+  };
   return rig;
 }
 

@@ -45,7 +45,7 @@ export interface ClusterStatus {
   readonly leader: string | null;
   readonly nodes: readonly ClusterNodeStatus[];
   readonly collections: readonly { readonly collection: string; readonly nodes: readonly string[]; readonly owners: readonly string[] }[];
-  readonly queries: { readonly sends: Readonly<Record<string, number>> };
+  readonly queries: { readonly queries: number; readonly forwarded: number; readonly sends: Readonly<Record<string, number>> };
 }
 
 /** Real processes that are one cluster, by their names. */

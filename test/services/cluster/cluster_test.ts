@@ -1,6 +1,8 @@
 /** Three real processes on three NATS servers, with a store for vectors and one for documents that they share. */
+import { connect } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { ClusterClient } from "../../../examples/nats_cluster.ts";
 import { until } from "../nats/nats_rig.ts";
 import { type ClusterStatus, Load, Nodes, type SharedServers, startSharedServers } from "./cluster_rig.ts";
 
@@ -12,6 +14,7 @@ let nodes: Nodes;
 const test = suite("cluster");
 
 const sharedNats = () => servers?.nats ?? [];
+type Place = ClusterStatus["collections"][number];
 const statesOf = ({ nodes: members }: ClusterStatus) => Object.fromEntries(members.map(({ node, state }) => [node, state]));
 const allAlive = async () => {
   for (const name of nodes.names) {
@@ -30,6 +33,12 @@ async function ownerOfDocs(): Promise<string> {
     return owner !== undefined;
   });
   return owner as string;
+}
+
+/** Open on the two nodes that are to hold it, and on no other. */
+async function isInPlace(): Promise<boolean> {
+  const [place] = (await nodes.cluster("a")).collections;
+  return place !== undefined && place.nodes.length === 2 && place.owners.every((owner) => place.nodes.includes(owner));
 }
 
 async function ingest(name: string, documents: readonly { readonly id: string; readonly text: string }[]): Promise<void> {
@@ -96,10 +105,47 @@ test("A collection that one node has made and filled is answered for by all, fro
       [true, true, true],
     );
   }
-  await until("it is open where it is to be, and nowhere else", async () => {
-    const [place] = (await nodes.cluster("a")).collections;
-    return place !== undefined && place.owners.length === 2 && place.owners.every((owner) => place.nodes.includes(owner));
-  });
+  await until("it is open where it is to be, and nowhere else", isInPlace);
+});
+
+test("A client that follows heartbeats asks a node that holds the collection: nothing is forwarded, as it is without them", async () => {
+  const nats = await connect({ servers: sharedNats().map(({ url }) => url) });
+  try {
+    const client = new ClusterClient(nats);
+    await until("it is open where it is to be, and nowhere else", isInPlace);
+    await until("it has heard who holds the collection", () => client.nodeOf("docs") !== null);
+    const counts = async () => {
+      const all = await Promise.all(NAMES.map(async (name) => (await nodes.cluster(name)).queries));
+      return { queries: all.reduce((sum, each) => sum + each.queries, 0), forwarded: all.reduce((sum, each) => sum + each.forwarded, 0) };
+    };
+    const before = await counts();
+    for (let at = 0; at < 40; at++) assert.is((await client.search("docs", { query: `cats ${at}`, top_k: 3 }, 30_000)).data.length, 3);
+    const after = await counts();
+    assert.is(after.queries - before.queries, 40);
+    assert.is(after.forwarded - before.forwarded, 0);
+    const { owners } = (await nodes.cluster("a")).collections.find(({ collection }) => collection === "docs") as Place;
+    const other = NAMES.find((name) => !owners.includes(name)) as string;
+    for (let at = 0; at < 10; at++) await nodes.call(other, "POST", "/v1/collections/docs/search", { query: `dogs ${at}` });
+    assert.ok((await counts()).forwarded - after.forwarded >= 10);
+  } finally {
+    await nats.close();
+  }
+});
+
+test("A client that follows heartbeats asks another node where the one that it knows is gone", async () => {
+  const nats = await connect({ servers: sharedNats().map(({ url }) => url) });
+  try {
+    const client = new ClusterClient(nats);
+    const made = { node: "nobody", draining: false, leaving: false, answers_clients: true, in_flight: 0, queue: 0, capacity: 64 };
+    const beat = JSON.stringify({ ...made, ready: { version: 1, names: ["docs-alias", "docs"] }, v: 1 });
+    await until("it takes nobody for a node that holds it", () => {
+      nats.publish("kennel.v1.cluster.heartbeat", beat);
+      return client.nodeOf("docs-alias") === "nobody";
+    });
+    for (let at = 0; at < 20; at++) assert.is((await client.search("docs", { query: `birds ${at}`, top_k: 3 }, 30_000)).data.length, 3);
+  } finally {
+    await nats.close();
+  }
 });
 
 test("What one node has written the others show", async () => {

@@ -61,11 +61,19 @@ test("kennel status shows the connection", async () => {
   assert.match(stdout, "NATS connected to nats since ");
 });
 
+const isDeno = "deno" in process.versions;
+const RUNTIME = isDeno ? ["run", "-A", "--no-lock", "--node-modules-dir=manual"] : ["--disable-warning=ExperimentalWarning"];
+
 test("The example in TypeScript finds what it asks for and prints a conversation as it comes", async () => {
-  const isDeno = "deno" in process.versions;
-  const args = isDeno ? ["run", "-A", "--no-lock", "--node-modules-dir=manual"] : ["--disable-warning=ExperimentalWarning"];
-  const { stdout } = await as(process.execPath, [...args, "examples/nats.ts", "what happens when a retriever crashes?"]);
+  const { stdout } = await as(process.execPath, [...RUNTIME, "examples/nats.ts", "what happens when a retriever crashes?"]);
   assert.match(stdout, /ARCHITECTURE\.md[\s\S]*not_found[\s\S]*answer: \S/);
+});
+
+test("The example that follows heartbeats asks the node that holds the collection", async () => {
+  const { node } = (await (await fetch(`${kennel.url}/v1/status`)).json()) as { readonly node: string };
+  const { stdout } = await as(process.execPath, [...RUNTIME, "examples/nats_cluster.ts", "what happens when a retriever crashes?"]);
+  assert.match(stdout, `asking ${node}\n`);
+  assert.match(stdout, "ARCHITECTURE.md");
 });
 
 test("The example in Python finds the same", async () => {

@@ -161,6 +161,14 @@ test("An answer that does not fit into a message is refused by name", () =>
     const large = await ask("kennel.v1.search.long", { query: "hares", top_k: 1_000, strategy: "bm25" });
     assert.is(large.body.error?.code, "payload_too_large");
     assert.is(large.header("Nats-Service-Error-Code"), "413");
+    assert.match(String(large.body.error?.message), /NATS carries at most \d+ in one message.*or ask over HTTP/);
+    const body = JSON.stringify({ query: "hares", top_k: 1_000, strategy: "bm25" });
+    const overHttp = await fetch(`${url}/v1/collections/long/search`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+    });
+    assert.is(overHttp.status, 200);
     assert.not((await ask("kennel.v1.search.long", { query: "hares", top_k: 10, include: [] })).body.error);
   }, "max_payload: 900KB"));
 
