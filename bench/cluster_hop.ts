@@ -49,7 +49,7 @@ export async function measureHop(
     };
     await asking.ask<HopResult>(command);
     progress("a hop: asking");
-    const result = await asking.ask<HopResult>({ ...command, rounds: isQuick ? 300 : 10_000 } satisfies HopCommand);
+    const result = await asking.ask<HopResult>({ ...command, rounds: isQuick ? 300 : 5_000 } satisfies HopCommand);
     return reportOf(result);
   } finally {
     await Promise.all([answering.stop(), asking.stop(), ...nodes.map((node) => node.stop())]);

@@ -36,7 +36,7 @@ export async function measureHot(
   storeLatencyMs: number,
   { isQuick, progress }: BenchContext,
 ): Promise<Report> {
-  const times: Times = isQuick ? { quietMs: 3_000, hotMs: 12_000 } : { quietMs: 40_000, hotMs: 60_000 };
+  const times: Times = isQuick ? { quietMs: 3_000, hotMs: 12_000 } : { quietMs: 30_000, hotMs: 45_000 };
   const nodes: KennelServer[] = [];
   const loads = Array.from({ length: NODES * 2 }, () => startSideProcess(new URL("./harness/mixed_load.ts", import.meta.url)));
   try {

@@ -36,7 +36,7 @@ export async function measureThroughput(
   storeLatencyMs: number,
   { isQuick, progress }: BenchContext,
 ): Promise<Report> {
-  const [sizes, rounds, roundMs] = isQuick ? [SIZES.slice(0, 2), 1, 2_000] : [SIZES, 5, 8_000];
+  const [sizes, rounds, roundMs] = isQuick ? [SIZES.slice(0, 2), 1, 2_000] : [SIZES, 3, 6_000];
   const requests = requestsFor(collections, queries);
   const nodes: KennelServer[] = [];
   const loads: SideProcess[] = [];
