@@ -1,5 +1,5 @@
 import { atMost, type BenchContext, plain, type Report } from "./harness/benchmark.ts";
-import { type ClusterRig, settled } from "./harness/cluster_rig.ts";
+import { type ClusterRig, opened, settled } from "./harness/cluster_rig.ts";
 import type { HopCommand, HopResult } from "./harness/hop_measure.ts";
 import { startSideProcess } from "./harness/side_process.ts";
 import { quantile } from "./harness/statistics.ts";
@@ -30,7 +30,7 @@ export async function measureHop(
   const answering = startSideProcess(new URL("./rivals/bare_nats.ts", import.meta.url));
   const asking = startSideProcess(new URL("./harness/hop_measure.ts", import.meta.url));
   try {
-    await nodes[0].call("POST", `/v1/collections/${collection}/search`, { query: queries[0] });
+    await opened(nodes[0], [collection]);
     const view = await settled(nodes, nodes.length, [collection]);
     const owner = view.collections.find((place) => place.collection === collection)?.owners[0];
     const [local, other] = owner === "hop-1" ? nodes : [nodes[1], nodes[0]];

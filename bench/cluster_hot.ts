@@ -1,5 +1,5 @@
 import { atLeast, atMost, type BenchContext, plain, type Report } from "./harness/benchmark.ts";
-import { type ClusterRig, settled, viewOf } from "./harness/cluster_rig.ts";
+import { type ClusterRig, opened, settled, viewOf } from "./harness/cluster_rig.ts";
 import { pause } from "./harness/kennel_client.ts";
 import type { KennelServer } from "./harness/kennel_server.ts";
 import { type MixedCommand, type MixedResult, type MixedSample, searchRequests } from "./harness/mixed_load.ts";
@@ -43,7 +43,7 @@ export async function measureHot(
     progress("a hot collection: starting nodes");
     for (let place = 1; place <= NODES; place += 1) nodes.push(await rig.startNode(`hot-${place}`, CHANNELS));
     const all = [hot, ...others];
-    for (const name of all) await nodes[0]?.call("POST", `/v1/collections/${name}/search`, { query: "open", strategy: "bm25" });
+    await opened(nodes[0] as KennelServer, all);
     await settled(nodes, NODES, all);
     await ask(nodes, loads.slice(0, NODES), others, queries, OTHERS_PER_SECOND, OTHERS_CONNECTIONS, 2_000); // warms
     progress("a hot collection: quiet and hot");

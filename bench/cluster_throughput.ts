@@ -1,5 +1,5 @@
 import { atLeast, atMost, type BenchContext, type Figure, plain, type Report } from "./harness/benchmark.ts";
-import { type ClusterRig, settled } from "./harness/cluster_rig.ts";
+import { type ClusterRig, opened, settled } from "./harness/cluster_rig.ts";
 import type { KennelServer } from "./harness/kennel_server.ts";
 import type { MixedCommand, MixedRequest, MixedResult } from "./harness/mixed_load.ts";
 import { linePlot } from "./harness/plot.ts";
@@ -48,7 +48,7 @@ export async function measureThroughput(
       progress(`throughput: ${size} nodes, starting`);
       while (nodes.length < size) nodes.push(await rig.startNode(`throughput-${nodes.length + 1}`, ONE_CHANNEL));
       while (loads.length < size) loads.push(startSideProcess(new URL("./harness/mixed_load.ts", import.meta.url)));
-      await Promise.all([...nodes, alone].map((node) => open(node, collections)));
+      await Promise.all([...nodes, alone].map((node) => opened(node, collections)));
       await settled(nodes, size, collections);
       await measureRound(nodes, alone, loads, requests, SETTLING_MS); // warms
       const of: Round[] = [];
@@ -75,11 +75,6 @@ function requestsFor(collections: readonly string[], queries: readonly string[])
     status: 200,
     contains: ['"mode":"full"'],
   }));
-}
-
-/** Every collection is asked for once: what is used is opened where it is to be. */
-async function open(node: KennelServer, collections: readonly string[]): Promise<void> {
-  for (const name of collections) await node.call("POST", `/v1/collections/${name}/search`, { query: "open", strategy: "bm25" });
 }
 
 async function measureRound(

@@ -77,7 +77,8 @@ class Milvus implements MilvusStore {
   constructor(connection: MilvusConnection, options: MilvusOptions) {
     this.#connection = connection;
     this.#collections = new Collections(connection, options, options.clock, this.#closing.signal);
-    this.#reader = createReader(connection.client, options.efSearch, Math.ceil(options.pool.max * SEARCH_SHARE));
+    const { max } = options.pool;
+    this.#reader = createReader(connection.client, options.efSearch, Math.ceil(max * SEARCH_SHARE), max);
     this.#adopted = new AdoptedCollections(connection.client, this.#reader, options.clock, this.#closing.signal);
     this.#adoptions = options.adoptions;
     this.#loadWords = options.loadWords;
@@ -164,7 +165,7 @@ class Milvus implements MilvusStore {
       this.#collections.use(index, async (layout) => {
         if (!layout.hasText) throw new TypeError(`Milvus ${this.capabilities.version} has no BM25 for this index`);
         const words = await this.#wordsOf(layout.language);
-        return searchText(this.#reader, layout, words(query), options);
+        return searchText(this.#reader, layout, words(query), options, signal);
       }),
     );
   }

@@ -99,6 +99,17 @@ export class ClusterRig {
   }
 }
 
+/** Asks for each collection until it is answered: what is used is opened where it is to be, once the stores can be reached. */
+export async function opened(node: KennelServer, collections: readonly string[]): Promise<void> {
+  const limitMs = performance.now() + SETTLE_LIMIT_MS;
+  for (const name of collections) {
+    while ((await node.statusOf("POST", `/v1/collections/${name}/search`, { query: "open", strategy: "bm25" })) !== 200) {
+      if (performance.now() > limitMs) throw new Error(`${name} was not opened`);
+      await pause(200);
+    }
+  }
+}
+
 export async function viewOf(node: KennelServer): Promise<ClusterView> {
   return (await node.call<{ readonly cluster: ClusterView }>("GET", "/v1/status")).cluster;
 }

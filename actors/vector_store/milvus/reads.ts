@@ -1,5 +1,6 @@
 import type { MilvusClient, QueryReq } from "@zilliz/milvus2-sdk-node";
 import { kennelError } from "../../../runtime/errors.ts";
+import { SharedSlots } from "../../../runtime/shared_slots.ts";
 import { isOneOf, milvusFilter, milvusLiteral } from "../milvus_filter.ts";
 import type { Candidate, ChunkRow, FoundChunk, SearchOptions, StoredChunk } from "../vector_store.ts";
 import { type CollectionLayout, FIELDS } from "./collection.ts";
@@ -25,10 +26,18 @@ export interface Reader {
   /** Candidates that the graph weighs for a search, at least. */
   readonly efSearch: number;
   readonly nearest: SearchBatches;
+  /** Searches of texts by collection: channels are given out in the order of asking, and one collection could have them all. */
+  readonly texts: SharedSlots<string>;
 }
 
-/** @param maxSearchCalls at once, in each of which one vector is searched for, or those of all that waited for it */
-export function createReader(client: MilvusClient, efSearch: number, maxSearchCalls: number): Reader {
+/** Texts of one collection that wait; how many calls the store is given at all is bounded before. */
+const MAX_WAITING_TEXTS = 10_000;
+
+/**
+ * @param maxSearchCalls at once, in each of which one vector is searched for, or those of all that waited for it
+ * @param channels to Milvus, each with one call at a time
+ */
+export function createReader(client: MilvusClient, efSearch: number, maxSearchCalls: number, channels: number): Reader {
   const nearest = new SearchBatches({
     maxCalls: maxSearchCalls,
     send: async ({ collection, field, metric, filter, fields, limit, params }, vectors) => {
@@ -47,7 +56,7 @@ export function createReader(client: MilvusClient, efSearch: number, maxSearchCa
       return (vectors.length === 1 ? [results] : results) as readonly (readonly Answered[])[];
     },
   });
-  return { client, efSearch, nearest };
+  return { client, efSearch, nearest, texts: new SharedSlots({ places: channels, maxShare: 1, maxWaiting: MAX_WAITING_TEXTS }) };
 }
 
 const CANDIDATES_WITH_FLAG = [...CANDIDATE_FIELDS, FIELDS.hasVector];
@@ -105,20 +114,24 @@ export async function searchText(
   layout: CollectionLayout,
   words: readonly string[],
   options: SearchOptions,
+  signal: AbortSignal,
 ): Promise<Candidate[]> {
   if (words.length === 0) return [];
+  const release = await reader.texts.take(layout.name, signal);
   const { results } = succeeded(
-    await reader.client.search({
-      collection_name: layout.name,
-      anns_field: FIELDS.termWeights,
-      data: words.join(" "),
-      metric_type: "BM25", // Lite does not look it up
-      params: {},
-      limit: options.limit,
-      filter: filterOf(layout, options, null),
-      output_fields: [...CANDIDATE_FIELDS],
-      consistency_level: CONSISTENCY.bounded,
-    }),
+    await reader.client
+      .search({
+        collection_name: layout.name,
+        anns_field: FIELDS.termWeights,
+        data: words.join(" "),
+        metric_type: "BM25", // Lite does not look it up
+        params: {},
+        limit: options.limit,
+        filter: filterOf(layout, options, null),
+        output_fields: [...CANDIDATE_FIELDS],
+        consistency_level: CONSISTENCY.bounded,
+      })
+      .finally(release),
   );
   const found = (results as readonly Answered[]).map((row) => decodeCandidate(row, Math.abs(row.score as number)));
   return ranked(found.filter(({ score }) => score > 0));
