@@ -117,6 +117,7 @@ export async function searchText(
   signal: AbortSignal,
 ): Promise<Candidate[]> {
   if (words.length === 0) return [];
+  const filter = filterOf(layout, options, null);
   const release = await reader.texts.take(layout.name, signal);
   const { results } = succeeded(
     await reader.client
@@ -127,7 +128,7 @@ export async function searchText(
         metric_type: "BM25", // Lite does not look it up
         params: {},
         limit: options.limit,
-        filter: filterOf(layout, options, null),
+        filter,
         output_fields: [...CANDIDATE_FIELDS],
         consistency_level: CONSISTENCY.bounded,
       })
