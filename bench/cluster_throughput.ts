@@ -54,7 +54,9 @@ export async function measureThroughput(
       const of: Round[] = [];
       for (let round = 1; round <= rounds; round += 1) {
         progress(`throughput: ${size} nodes, round ${round} of ${rounds}`);
-        of.push(await measureRound(nodes, alone, loads, requests, roundMs));
+        const measuredRound = await measureRound(nodes, alone, loads, requests, roundMs);
+        of.push(measuredRound);
+        progress(`throughput: ${size} nodes, round ${round}: ${linearity(size, measuredRound).toFixed(2)} of linear`);
       }
       measured.set(size, of);
     }
@@ -110,7 +112,7 @@ function reportOf(measured: ReadonlyMap<number, readonly Round[]>, storeLatencyM
   const rates: number[] = [];
   for (const [size, of] of measured) {
     const over = (value: (round: Round) => number) => median(of.map(value));
-    const linear = over(({ clusterPerSecond, alonePerSecond }) => clusterPerSecond / (size * alonePerSecond));
+    const linear = over((round) => linearity(size, round));
     const perSecond = over(({ clusterPerSecond }) => clusterPerSecond);
     const name = size === 1 ? "1 node" : `${size} nodes`;
     rates.push(perSecond);

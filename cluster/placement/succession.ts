@@ -6,11 +6,16 @@ import type { Placement } from "./placement.ts";
 //   S2. Warming is rationed: at most `maxWarming` at once and `warmPerSecond` on the average, except what a node that
 //       drains or has died held, which is as urgent as it gets and only bounded by `maxWarming`.
 //   S3. Looking is rationed, too: a sweep looks at `maxExamined` names.
+//   S4. What others hold is looked at again and again, `maxAgain` names a sweep: places change without a word about each
+//       collection, and a warming may fail. Nothing stays for long where it need not be.
 
 export interface SuccessionOptions {
   readonly maxWarming: number;
   readonly warmPerSecond: number;
   readonly maxExamined: number;
+  readonly maxAgain: number;
+  /** How long after a warming another one is begun where it came to nothing. */
+  readonly tryAgainMs: number;
   /** Names that wait to be looked at; beyond it they wait for their first query. */
   readonly maxQueued: number;
   /** How long a collection has to be ready elsewhere before it is let go here. */
@@ -21,6 +26,8 @@ export const SUCCESSION_OPTIONS: SuccessionOptions = {
   maxWarming: 2,
   warmPerSecond: 5,
   maxExamined: 256,
+  maxAgain: 64,
+  tryAgainMs: 10_000,
   maxQueued: 100_000,
   lingerMs: 5_000,
 };
@@ -40,6 +47,9 @@ export class Succession {
   readonly #queued = new Set<string>();
   readonly #warming = new Set<string>();
   readonly #surplusSinceMs = new Map<string, number>();
+  #again: Generator<string> | null = null;
+  /** When the last warming of a collection began that was not ready at the time. */
+  readonly #triedMs = new Map<string, number>();
   #allowance: number;
   #sweptMs: number;
 
@@ -76,8 +86,31 @@ export class Succession {
     const { warmPerSecond, maxExamined } = this.#options;
     this.#allowance = Math.min(warmPerSecond, this.#allowance + ((nowMs - this.#sweptMs) / 1_000) * warmPerSecond);
     this.#sweptMs = nowMs;
+    this.#lookAgain(ready, nowMs);
     const warm = [...this.#take(this.#urgent, ready, maxExamined, false), ...this.#take(this.#queued, ready, maxExamined, true)];
+    for (const name of warm) this.#triedMs.set(name, nowMs);
     return { warm, release: this.#surplus(ready, nowMs) };
+  }
+
+  /** S4 */
+  #lookAgain(ready: ReadonlySet<string>, nowMs: number): void {
+    const isRecent = (triedMs: number | undefined) => triedMs !== undefined && nowMs - triedMs < this.#options.tryAgainMs;
+    this.#again ??= this.#heldElsewhere();
+    for (let looked = 0; looked < this.#options.maxAgain; looked++) {
+      const next = this.#again.next();
+      if (next.done === true) {
+        this.#again = null;
+        for (const [name, triedMs] of this.#triedMs) if (!isRecent(triedMs)) this.#triedMs.delete(name);
+        return;
+      }
+      const name = next.value;
+      if (ready.has(name) || this.#warming.has(name) || isRecent(this.#triedMs.get(name))) continue;
+      if (this.#placement.ownersOf(name).includes(this.#self)) this.consider([name]);
+    }
+  }
+
+  *#heldElsewhere(): Generator<string> {
+    for (const { beat, state, ready } of this.#membership.all()) if (state === "alive" && beat.node !== this.#self) yield* ready ?? [];
   }
 
   #take(names: Set<string>, ready: ReadonlySet<string>, maxExamined: number, isRationed: boolean): string[] {

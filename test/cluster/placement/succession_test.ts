@@ -52,6 +52,21 @@ test("What a node held that has died is warmed without waiting for the ration, t
   assert.ok(sweeps <= Math.ceil(mine.length / SUCCESSION_OPTIONS.maxWarming) + 1);
 });
 
+test("What another node holds and this one is to hold is warmed without a word about it, and again where that came to nothing", () => {
+  const { membership, placement, succession } = of("a", ["a", "b"]);
+  const name = collections.find((other) => placement.ownersOf(other)[0] === "b") as string;
+  membership.observe(beatOf("b", 2, { ready: { version: 1, names: new Set([name]) } }), 0);
+  assert.equal(succession.sweep(NONE, 0).warm, []);
+  placement.setExceptions(new Map([[name, ["a"]]])); // the place has changed, and nobody was told of this collection
+  assert.equal(succession.sweep(NONE, 100).warm, [name]);
+  succession.warmed(name); // it has failed: it is not ready
+  for (let nowMs = 200; nowMs < SUCCESSION_OPTIONS.tryAgainMs; nowMs += 100) assert.equal(succession.sweep(NONE, nowMs).warm, []);
+  assert.equal(succession.sweep(NONE, SUCCESSION_OPTIONS.tryAgainMs + 200).warm, [name]);
+  succession.warmed(name);
+  assert.equal(succession.sweep(new Set([name]), 2 * SUCCESSION_OPTIONS.tryAgainMs + 400).warm, []);
+  assert.is(succession.pending, 0);
+});
+
 test("A collection is let go only when who is to hold it has had it ready for a while", () => {
   const { membership, succession, placement } = of("a", ["a", "b"]);
   const name = collections.find((other) => placement.ownersOf(other)[0] === "b") as string;
