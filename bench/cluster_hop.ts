@@ -50,7 +50,9 @@ export async function measureHop(
     await asking.ask<HopResult>(command);
     progress("a hop: asking");
     const result = await asking.ask<HopResult>({ ...command, rounds: isQuick ? 300 : 5_000 } satisfies HopCommand);
-    return reportOf(result);
+    const report = reportOf(result);
+    progress(report.figures.map(({ name, value, unit }) => `${name} ${value.toFixed(2)} ${unit}`).join("; "));
+    return report;
   } finally {
     await Promise.all([answering.stop(), asking.stop(), ...nodes.map((node) => node.stop())]);
   }

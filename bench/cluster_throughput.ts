@@ -107,6 +107,10 @@ async function measureRound(
 
 const workOf = (nodes: readonly KennelServer[]) => nodes.reduce((sum, { pid }) => sum + processorMs(pid), 0);
 
+function linearity(size: number, { clusterPerSecond, alonePerSecond }: Round): number {
+  return clusterPerSecond / (size * alonePerSecond);
+}
+
 function reportOf(measured: ReadonlyMap<number, readonly Round[]>, storeLatencyMs: number, collections: number, rounds: number): Report {
   const figures: Figure[] = [];
   const rates: number[] = [];

@@ -81,7 +81,7 @@ export class ClusterRig {
     }
   }
 
-  /** A node on the shared stores, ready. @param environment `KENNEL_NATS_URL: ""` keeps it out of the cluster */
+  /** A node that knows its collections. @param environment `KENNEL_NATS_URL: ""` keeps it out of the cluster */
   async startNode(name: string, environment: Readonly<Record<string, string>> = {}): Promise<KennelServer> {
     this.#nodes += 1;
     const own = {
@@ -90,7 +90,14 @@ export class ClusterRig {
       KENNEL_MILVUS_URL: `http://127.0.0.1:${this.#proxyPort}`,
       KENNEL_MONGODB_URL: this.#ferret.url.replace("/?", "/bench?"),
     };
-    return startKennelServer(join(this.#folder, `node-${this.#nodes}`), { ...own, ...environment }, this.#signal);
+    const node = await startKennelServer(join(this.#folder, `node-${this.#nodes}`), { ...own, ...environment }, this.#signal);
+    // It is ready before its stores can be reached.
+    for (const limitMs = performance.now() + SETTLE_LIMIT_MS; (await node.statusOf("GET", "/v1/collections")) !== 200; await pause(50)) {
+      if (performance.now() < limitMs) continue;
+      await node.stop();
+      throw new Error(`Node ${name} has not reached its stores`);
+    }
+    return node;
   }
 
   async stop(): Promise<void> {
