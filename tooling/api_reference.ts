@@ -58,6 +58,8 @@ function documentOf(): Document {
     reindex: config.reindex,
     corsOrigins: [],
     keys: null,
+    keyLimits: config.keys,
+    hosts: { hostNames: [], takesAddresses: true },
     page: null,
     urls: null,
     version: VERSION,

@@ -12,17 +12,17 @@ function rig(maxPayloadBytes: number) {
   const counted: string[] = [];
   const client = { publish: (subject: string, text: string) => void published.push({ subject, text }) } as unknown as NatsConnection;
   const link = { maxPayloadBytes, client, isConnected: true } as unknown as NatsLink;
-  const network = natsNetwork<object, object>({ link, stores: "s", ask: () => Promise.reject(new Error("nobody")), count: (event) => void counted.push(event) }); // biome-ignore format: one thought
+  const network = natsNetwork<object, object>({ link, stores: "s", ask: () => Promise.reject(new Error("nobody")), count: (event) => void counted.push(event), keepControl: () => {} }); // biome-ignore format: one thought
   return { network, published, counted };
 }
 
 test("A leader's word that does not fit into a message is not sent, and counted: all keep the last one", () => {
   const { network, published, counted } = rig(1_000);
   const exceptions = new Map(Array.from({ length: 100 }, (_, at) => [`collection-${at}`, ["a", "b"]]));
-  network.publishControl({ epoch: 1, sequence: 1, exceptions, replicas: new Map() });
+  network.publishControl({ epoch: 1, sequence: 1, exceptions, replicas: new Map(), mode: "full" });
   assert.equal(published, []);
   assert.equal(counted, ["oversized_publication"]);
-  network.publishControl({ epoch: 1, sequence: 2, exceptions: new Map(), replicas: new Map() });
+  network.publishControl({ epoch: 1, sequence: 2, exceptions: new Map(), replicas: new Map(), mode: "full" });
   assert.is(published[0]?.subject, "kennel.v1.cluster.control.s");
 });
 
