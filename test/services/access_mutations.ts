@@ -36,7 +36,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     what: "the key of answers out of the one that questions of one moment share",
-    file: "actors/retriever/registry/registry.ts",
+    file: "actors/retriever/registry/answering.ts",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is code
     text: "`${targetVersion} ${query.key}`",
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is code
@@ -62,7 +62,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     what: "the filter of who asks out of searches",
-    file: "actors/retriever/registry/registry.ts",
+    file: "actors/retriever/registry/answering.ts",
     text: "visible === null ? request : {",
     instead: "visible !== undefined ? request : {",
   },

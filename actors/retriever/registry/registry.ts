@@ -3,19 +3,16 @@ import type { Clock } from "../../../runtime/clock.ts";
 import { kennelError, toKennelError } from "../../../runtime/errors.ts";
 import { withinLimit } from "../../../supervisor/time_limit.ts";
 import type { Handler, MessageHeaders, ReadyHandler, Scope } from "../../../transport/transport.ts";
-import type { Residency } from "../../coordinator/modes.ts";
 import type { CollectionRecord } from "../../document_store/document_store.ts";
-import { bothOf } from "../../vector_store/filter.ts";
 import type { IndexName } from "../../vector_store/vector_store.ts";
 import type { AnswerCacheStats } from "../answers/answer_cache.ts";
-import { Flights } from "../answers/flights.ts";
 import type { IndexWrite } from "../index/residency.ts";
-import type { PipelineAnswer } from "../pipeline/pipeline.ts";
-import { planSearch, refuseDegraded, type SearchPlan } from "../pipeline/plan.ts";
-import type { Degradation, EncodedAnswer, SearchRequest } from "../search.ts";
+import { refuseDegraded } from "../pipeline/plan.ts";
+import type { EncodedAnswer, SearchRequest } from "../search.ts";
 import type { ActiveCollection } from "./active_collection.ts";
 import { Actives } from "./actives.ts";
 import { Admission, type Query } from "./admission.ts";
+import { Answering } from "./answering.ts";
 import { Freshness } from "./freshness.ts";
 import { KeptAnswers } from "./kept_answers.ts";
 import type { RegistryOptions, RegistryParts, ResolvedCollection } from "./options.ts";
@@ -25,11 +22,6 @@ import { Warming } from "./warming.ts";
 // Invariants:
 //   G1. A query that fails or hangs in one collection holds nothing that another collection's query needs.
 //   G2. An answer is looked up, shared and kept under the newest index version that this node knows of its collection.
-//   G3. An answer of a collection that was dropped meanwhile reaches those who wait for it and is not kept.
-//   G4. No search reaches a retriever without the filter of who asks, which is and-ed with the request's own.
-
-/** Times that a query opens its collection anew because others have put it out before it was asked. */
-const MAX_REOPENINGS = 3;
 
 export interface RegistryStatus {
   readonly active: number;
@@ -42,13 +34,6 @@ export interface RegistryStatus {
   readonly replaying: number;
 }
 
-const INCOMPLETE: Degradation = { stage: "retrieve", reason: "index_incomplete", service: "vector_store", breaker: "closed" };
-
-/** An answer that was worked out, or that had been before, by this node or another. */
-interface Computed extends PipelineAnswer {
-  readonly wasKept: boolean;
-}
-
 /** The retrievers of this node: finds, activates and passivates them, and answers from memory what was asked before. */
 export class RetrieverRegistry {
   readonly #parts: RegistryParts;
@@ -57,7 +42,7 @@ export class RetrieverRegistry {
   readonly #actives: Actives;
   readonly #admission: Admission;
   readonly #answers: KeptAnswers;
-  readonly #flights: Flights<Computed>;
+  readonly #answering: Answering;
   readonly #uses: Uses;
   readonly #warming: Warming;
   #isDraining = false;
@@ -71,7 +56,7 @@ export class RetrieverRegistry {
     this.#actives = new Actives(parts, options, freshness);
     this.#admission = new Admission(parts, this.#actives);
     this.#answers = new KeptAnswers(clock, options.answers, this.#actives, freshness, parts.sharedAnswers, parts.flags);
-    this.#flights = new Flights(clock, options.maxWaiting);
+    this.#answering = new Answering(parts, options.maxWaiting, this.#actives, this.#answers, () => this.#isDraining);
     this.#uses = new Uses(clock, documents, options.uses, {
       dropped: () => metrics.count("use_dropped", 1),
       failed: ({ code }) => logger.warn({ code }, "use of collections was not noted"),
@@ -79,7 +64,7 @@ export class RetrieverRegistry {
     this.#warming = new Warming(parts, options, {
       warm: (name, signal) => this.warm(name, signal),
       search: (request, headers, signal) => this.#search(request, headers, signal, false),
-      isBusy: () => this.#flights.size > 0,
+      isBusy: () => this.#answering.size > 0,
     });
   }
 
@@ -250,7 +235,7 @@ export class RetrieverRegistry {
       bytes: this.#actives.bytes,
       shedding: this.#actives.shedding,
       answers: this.#answers.stats,
-      computing: this.#flights.size,
+      computing: this.#answering.size,
       replaying: this.#warming.replaying,
     };
   }
@@ -274,11 +259,7 @@ export class RetrieverRegistry {
     const isDegradedAllowed = request.allowDegraded ?? record.settings.allowDegraded;
     if (isUse) this.#noteUse(record.name, request, headers.scope);
     if (query.mode.mode === "stale") return this.#answers.stale(query, isDegradedAllowed);
-    const plan = withRepair(
-      planSearch(query.request, query.fusion, query.mode),
-      query.resolved,
-      this.#actives.find(query.resolved)?.residency,
-    );
+    const plan = this.#answering.plan(query);
     refuseDegraded(plan.degradations, isDegradedAllowed);
     if (request.minVersion !== null) await this.#awaitVersion(query.resolved, request.minVersion, signal);
 
@@ -287,35 +268,13 @@ export class RetrieverRegistry {
     const known = isKept && !query.isLive ? this.#answers.find(query, targetVersion) : null;
     if (known !== null) return known;
     try {
-      return await this.#answer(query, plan, targetVersion, headers.timeoutMs, isDegradedAllowed, signal);
+      return await this.#answering.answer(query, plan, targetVersion, headers.timeoutMs, isDegradedAllowed, signal);
     } catch (thrown) {
       const isGone = isDegradedAllowed && toKennelError(thrown).code === "unavailable" && !this.#isDraining;
       const kept = isGone ? this.#answers.instead(query, this.#admission.fullKey(query, headers.scope)) : null;
       if (kept === null) throw thrown;
       return kept;
     }
-  }
-
-  async #answer(
-    query: Query,
-    plan: SearchPlan,
-    targetVersion: number,
-    timeoutMs: number,
-    isDegradedAllowed: boolean,
-    signal: AbortSignal,
-  ): Promise<EncodedAnswer> {
-    if (!query.request.useCache) {
-      const { answer } = await this.#compute(query, plan, timeoutMs, signal);
-      refuseDegraded(answer.rest.degradations, isDegradedAllowed);
-      return this.#answers.answered(answer, query, "off");
-    }
-    const compute = (within: AbortSignal) => this.#computeAndKeep(query, plan, timeoutMs, within);
-    const { result, isShared } = this.#parts.flags.coalescing
-      ? await this.#flights.join(`${targetVersion} ${query.key}`, timeoutMs, signal, compute)
-      : { result: await compute(signal), isShared: false };
-    refuseDegraded(result.answer.rest.degradations, isDegradedAllowed);
-    const worked = this.#answers.isOn ? "miss" : "off";
-    return this.#answers.answered(result.answer, query, result.wasKept ? "hit" : isShared ? "coalesced" : worked);
   }
 
   /** While embedding is away, a query whose vector or answer is still known is not degraded: what was kept is asked first. */
@@ -351,68 +310,9 @@ export class RetrieverRegistry {
     this.#actives.targetVersion(resolved);
     await entry.reached(minVersion, signal);
   }
-
-  async #computeAndKeep(query: Query, plan: SearchPlan, timeoutMs: number, signal: AbortSignal): Promise<Computed> {
-    const isWhole = !plan.degradations.includes(INCOMPLETE);
-    const shared = isWhole ? await this.#answers.findShared(query, this.#actives.targetVersion(query.resolved), signal) : null;
-    if (shared !== null) return { answer: shared, isKeepable: true, wasKept: true };
-    const result = await this.#compute(query, plan, timeoutMs, signal);
-    const { record } = query.resolved;
-    const isCurrent = this.#parts.collections.resolve(query.request.collection)?.record.createdAtMs === record.createdAtMs;
-    if (result.isKeepable && isWhole && isCurrent) this.#answers.keep(query, result.answer); // G3
-    return { ...result, wasKept: false };
-  }
-
-  /** Opens the collection and asks it; again where it had to make room for others between the two, which costs the query time only. */
-  async #compute(query: Query, plan: SearchPlan, timeoutMs: number, signal: AbortSignal): Promise<PipelineAnswer> {
-    for (let reopenings = 0; ; reopenings++) {
-      let entry: ActiveCollection | null = null;
-      try {
-        entry = await this.#actives.open(query.resolved, signal);
-        return await this.#ask(entry, query, plan, timeoutMs, signal);
-      } catch (thrown) {
-        const hasMadeWay = entry === null || entry.isStopping;
-        const mayTryAgain = reopenings < MAX_REOPENINGS && !this.#isDraining && !signal.aborted;
-        if (!hasMadeWay || !mayTryAgain || toKennelError(thrown).code !== "unavailable") throw thrown;
-      }
-    }
-  }
-
-  async #ask(entry: ActiveCollection, query: Query, plan: SearchPlan, timeoutMs: number, signal: AbortSignal): Promise<PipelineAnswer> {
-    entry.lastUsedMs = this.#clock.monotonicMs();
-    const remainingMs = Math.min(timeoutMs, query.endsAtMs - this.#clock.monotonicMs());
-    if (remainingMs <= 0) throw kennelError("deadline_exceeded");
-    const { pressure } = entry;
-    const refusal = pressure.refusal(entry.record.name, this.#parts.random.next());
-    if (refusal !== null) {
-      this.#parts.metrics.count("load_shed", 1);
-      throw refusal;
-    }
-    const { request, visible } = query;
-    const search = {
-      request: visible === null ? request : { ...request, filter: bothOf(request.filter, visible) }, // G4
-      plan,
-      mode: query.mode.mode,
-      visible,
-      notBeforeMs: query.notBeforeMs,
-      receivedMs: query.receivedMs,
-      isEmpty: query.resolved.record.chunks === 0 && !query.isLive,
-      isShedding: pressure.sheds !== "nothing",
-    };
-    const outcome = await pressure.observed(remainingMs, () => entry.ask(search, remainingMs, signal));
-    if (outcome.kind === "refused") throw outcome.error;
-    return outcome.answer;
-  }
 }
 
 /** The catalog has one object for settings that are equal. */
 function isOtherwiseAdopted(before: CollectionRecord["settings"], after: CollectionRecord["settings"]): boolean {
   return after.adopt !== undefined && before !== after;
-}
-
-/** While the store's index lacks rows and is built anew, what it finds may not be all there is; a whole index in memory has it all. */
-function withRepair(plan: SearchPlan, { record, version }: ResolvedCollection, residency: Residency | undefined): SearchPlan {
-  if (record.versions.length === 0 || version !== record.version || residency === "resident") return plan;
-  if (!record.versions.some((other) => other.kind === "building" && other.isRepair)) return plan;
-  return { ...plan, degradations: [...plan.degradations, INCOMPLETE] };
 }
