@@ -1,6 +1,6 @@
 /** Who gets in, and who is told of it: keys, their limits, the node's names, the audit log. */
 import { join } from "node:path";
-import type { BridgeParts } from "../bridge/http/server.ts";
+import type { BridgeParts } from "../bridge/http/parts.ts";
 import { KeyRing } from "../bridge/keys/key_ring.ts";
 import { isLoopback } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";

@@ -1,7 +1,8 @@
 /** docs/API.md, from the OpenAPI document that a node answers with. */
 
 import { openApiDocument } from "../bridge/http/openapi.ts";
-import { type BridgeParts, createBridge } from "../bridge/http/server.ts";
+import type { BridgeParts } from "../bridge/http/parts.ts";
+import { createBridge } from "../bridge/http/server.ts";
 import { loadConfig } from "../config/load.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { systemRandom } from "../runtime/random.ts";

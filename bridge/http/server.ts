@@ -1,140 +1,26 @@
-/**
- * The HTTP bridge: from a request to a handed-over question and back, for every route.
- *
- * Invariants:
- *   H1. Every request gets exactly one answer in the documented shape, with its request id; what a route throws becomes
- *       the row of the error table, and what is no `KennelError` is `internal` and logged with its cause.
- *   H2. Every request has a deadline, and an answer goes out when it has passed, whatever the rest of the node does.
- *   H3. What was admitted is released, and what was reserved given back, once, however the request ends.
- *   H4. Where keys are asked for, no route runs before its caller's key was found good, and none with more than it allows.
- *   H5. What changes something, was to, or was refused is told to the audit log, once.
- */
-import type { EmbeddingModel } from "../../actors/embedding/embedding.ts";
-import type { Reranker } from "../../actors/reranker/reranker.ts";
-import type { Clock } from "../../runtime/clock.ts";
 import { DeadlineQueue } from "../../runtime/deadline_queue.ts";
 import { ERROR_TABLE, type KennelError, kennelError, toKennelError } from "../../runtime/errors.ts";
 import type { HttpAnswer, HttpRequest } from "../../runtime/http_message.ts";
-import type { Random } from "../../runtime/random.ts";
-import type { AuditLog, AuditReason } from "../../telemetry/audit/audit_log.ts";
-import type { Logger } from "../../telemetry/logs.ts";
+import type { AuditReason } from "../../telemetry/audit/audit_log.ts";
 import { NO_TRACER, type Span, type Tracer, tracedParts } from "../../telemetry/tracing.ts";
-import type { StreamTransport, Transport } from "../../transport/transport.ts";
-import { KeyLimiter, type KeyLimits, type KeyUse } from "../keys/key_limits.ts";
-import type { KeyVerifier } from "../keys/key_ring.ts";
-import type { CollectionChoices, CollectionDefaults } from "../schema/collections.ts";
-import type { ReindexDefaults } from "../schema/reindex.ts";
+import { KeyLimiter, type KeyUse } from "../keys/key_limits.ts";
 import { Access } from "./access/access.ts";
 import { AccessRecord, refusalOf } from "./access/access_record.ts";
-import { Door, type DoorOptions } from "./access/door.ts";
+import { Door } from "./access/door.ts";
 import { guardedParts } from "./access/guarded_parts.ts";
 import { Admission } from "./admission.ts";
-import { aliasRoutes } from "./alias_routes.ts";
 import type { Answer } from "./answer.ts";
-import { chatRoutes } from "./chat_routes.ts";
-import { rerankRoutes } from "./cohere/rerank_routes.ts";
-import type {
-  AccessMetrics,
-  CollectionAdoption,
-  CollectionCatalog,
-  CollectionReindex,
-  DocumentIngest,
-  DocumentReader,
-  FileUploads,
-  FlagControl,
-  HttpMetrics,
-  MetricsExposition,
-  ModeControl,
-  NodeStatusSource,
-  PageFiles,
-  RetrieverPool,
-  UpkeepControl,
-  UrlSource,
-} from "./collaborators.ts";
-import { collectionRoutes } from "./collection_routes.ts";
 import { CrossOrigin } from "./cross_origin.ts";
-import { retrievalRoutes } from "./dify/retrieval_routes.ts";
 import { docsRoutes } from "./docs_routes.ts";
-import { documentRoutes } from "./document_routes.ts";
 import { errorAnswer } from "./error_answer.ts";
-import { evaluationRoutes } from "./evaluation_routes.ts";
 import { Exchange } from "./exchange.ts";
-import { flagRoutes } from "./flag_routes.ts";
-import { foreignCollectionRoutes } from "./foreign_collection_routes.ts";
-import { jobRoutes } from "./job_routes.ts";
-import type { BridgeLimits } from "./limits.ts";
-import { mcpRoutes } from "./mcp/mcp_routes.ts";
-import { modeRoutes } from "./mode_routes.ts";
-import { embeddingRoutes } from "./openai/embedding_routes.ts";
-import { fileRoutes } from "./openai/file_routes.ts";
-import { modelRoutes } from "./openai/model_routes.ts";
-import { vectorStoreFileRoutes } from "./openai/vector_store_files.ts";
-import { vectorStoreRoutes } from "./openai/vector_store_routes.ts";
-import { vectorStoreSearchRoutes } from "./openai/vector_store_search.ts";
-import { operationRoutes } from "./operation_routes.ts";
 import { pageRoutes } from "./page_routes.ts";
-import { reindexRoutes } from "./reindex_routes.ts";
+import type { BridgeParts, Via } from "./parts.ts";
 import { RequestIds } from "./request_ids.ts";
 import type { Route } from "./route.ts";
 import { Router } from "./router.ts";
-import { searchAcrossRoutes } from "./search_across_routes.ts";
+import { routesOf } from "./routes.ts";
 import { SearchBodies } from "./search_bodies.ts";
-import { searchRoutes } from "./search_routes.ts";
-import { upkeepRoutes } from "./upkeep_routes.ts";
-import { urlRoutes } from "./url_routes.ts";
-
-export interface BridgeParts {
-  readonly transport: Transport;
-  /** What carries chat's answers. */
-  readonly streams: StreamTransport;
-  readonly catalog: CollectionCatalog;
-  readonly documents: DocumentReader;
-  readonly ingest: DocumentIngest & CollectionReindex;
-  readonly registry: RetrieverPool;
-  readonly adoption: CollectionAdoption;
-  readonly embedding: EmbeddingModel;
-  readonly reranker: Reranker;
-  readonly uploads: FileUploads;
-  /** Null: documents are not fetched by URL. */
-  readonly urls: UrlSource | null;
-  readonly status: NodeStatusSource;
-  readonly modes: ModeControl;
-  readonly upkeep: UpkeepControl;
-  readonly flags: FlagControl;
-  readonly metrics: HttpMetrics;
-  readonly exposition: MetricsExposition;
-  /** Null: there is no page at `/`. */
-  readonly page: PageFiles | null;
-  /** Null: callers need no key. */
-  readonly keys: KeyVerifier | null;
-  /** Of keys that have none of their own. */
-  readonly keyLimits: KeyLimits;
-  readonly accessMetrics: AccessMetrics;
-  readonly audit: AuditLog;
-  /** What this node is called. */
-  readonly hosts: Pick<DoorOptions, "hostNames" | "takesAddresses">;
-  readonly logger: Logger;
-  /** @default nothing is traced */
-  readonly tracer?: Tracer;
-  /** Share of the good requests that are logged at `info`. @default 0 */
-  readonly loggedShare?: number;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly limits: BridgeLimits;
-  /** What holds for a reindex that leaves it out. */
-  readonly reindex: ReindexDefaults;
-  /** Settings of collections that leave them out. */
-  readonly defaults: CollectionDefaults;
-  /** What those settings may name. */
-  readonly choices: CollectionChoices;
-  /** Origins whose pages may call the API; `*`: all. */
-  readonly corsOrigins: readonly string[];
-  /** Kennel's version, for the OpenAPI document. */
-  readonly version: string;
-}
-
-/** What a request came over. */
-export type Via = "http" | "nats";
 
 export interface Bridge {
   readonly routes: readonly Route[];
@@ -166,36 +52,6 @@ export function createBridge(parts: BridgeParts): Bridge {
     refuseWork: () => server.admission.close(),
     whenIdle: (signal) => server.admission.whenEmpty(signal),
   };
-}
-
-/** The routes that work with what is stored; always the same ones in the same order. */
-function routesOf(parts: BridgeParts & { readonly bodies: SearchBodies }): readonly Route[] {
-  return [
-    ...collectionRoutes(parts),
-    ...foreignCollectionRoutes(parts),
-    ...reindexRoutes(parts),
-    ...documentRoutes(parts),
-    ...urlRoutes(parts),
-    ...jobRoutes(parts),
-    ...searchRoutes(parts),
-    ...searchAcrossRoutes(parts),
-    ...evaluationRoutes(parts),
-    ...chatRoutes(parts),
-    ...aliasRoutes(parts),
-    ...modelRoutes(parts),
-    ...embeddingRoutes(parts),
-    ...vectorStoreRoutes(parts),
-    ...vectorStoreSearchRoutes(parts),
-    ...fileRoutes(parts),
-    ...vectorStoreFileRoutes(parts),
-    ...mcpRoutes(parts),
-    ...rerankRoutes(parts),
-    ...retrievalRoutes(parts),
-    ...operationRoutes(parts),
-    ...modeRoutes(parts),
-    ...upkeepRoutes(parts),
-    ...flagRoutes(parts),
-  ];
 }
 
 const SECURITY_HEADERS = {

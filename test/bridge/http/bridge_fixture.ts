@@ -34,7 +34,8 @@ import type {
   UpkeepControl,
 } from "../../../bridge/http/collaborators.ts";
 import type { BridgeLimits } from "../../../bridge/http/limits.ts";
-import { type Bridge, type BridgeParts, createBridge } from "../../../bridge/http/server.ts";
+import type { BridgeParts } from "../../../bridge/http/parts.ts";
+import { type Bridge, createBridge } from "../../../bridge/http/server.ts";
 import type { CollectionDefaults } from "../../../bridge/schema/collections.ts";
 import type { PageRequest } from "../../../bridge/schema/pages.ts";
 import { FLAG_KEYS, FLAG_SETTINGS, type FlagKey, flagName } from "../../../config/flags.ts";
