@@ -8,28 +8,23 @@
  *   N3. A start that fails takes down what it has built.
  */
 import { join } from "node:path";
-import { answerChat } from "../actors/chat/answer_chat.ts";
-import { CHAT } from "../actors/chat/chat.ts";
 import { adoptedDocuments } from "../actors/document_store/adopted_documents.ts";
 import { readJob } from "../actors/document_store/finished_jobs.ts";
 import { UploadFolder } from "../actors/ingest/upload_folder.ts";
 import { embeddingReranker } from "../actors/reranker/embedding.ts";
-import { SEARCH_ACROSS } from "../actors/retriever/across/across.ts";
-import { searchAcross } from "../actors/retriever/across/search_across.ts";
 import { SEARCH } from "../actors/retriever/search.ts";
 import { Adopter } from "../actors/vector_store/adopter.ts";
 import { openPage } from "../bridge/http/page/page.ts";
-import { type Bridge, createBridge } from "../bridge/http/server.ts";
+import { createBridge } from "../bridge/http/server.ts";
 import type { Config } from "../config/schema.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { lockFolder } from "../runtime/folder_lock.ts";
-import { type HttpListener, startHttpListener } from "../runtime/http_listener.ts";
+import { startHttpListener } from "../runtime/http_listener.ts";
 import { type Random, systemRandom } from "../runtime/random.ts";
 import { reportStrayRejections } from "../runtime/stray_rejections.ts";
 import { VERSION } from "../runtime/version.ts";
 import { createSupervisor, type Supervisor } from "../supervisor/supervisor.ts";
 import { measureEventLoopLag } from "../telemetry/event_loop_lag.ts";
-import type { Logger } from "../telemetry/logs.ts";
 import { localTransport } from "../transport/local.ts";
 import { openAccess } from "./access.ts";
 import { publishAlerts, startAlerts, tellFailedJobs, tellMode } from "./alerts.ts";
@@ -38,6 +33,8 @@ import { type Cluster, startCluster } from "./cluster/start_cluster.ts";
 import { startCoordination } from "./coordination.ts";
 import { type Core, NO_RETRIEVER_TAP, type RetrieverTap, startCore } from "./core.ts";
 import { loadDocumentation } from "./documentation.ts";
+import { drainBridge } from "./drain_bridge.ts";
+import { serveEndpoints } from "./endpoints.ts";
 import { nodeName } from "./identity.ts";
 import { openJobQueue } from "./job_queue.ts";
 import { openNats } from "./nats.ts";
@@ -220,25 +217,7 @@ async function buildNode(
     endings.push(cluster.stop);
   }
   const transport = cluster?.transport ?? local;
-  local.serve(SEARCH_ACROSS, (request, headers, signal) =>
-    searchAcross({ clock, search: (one, own, within) => transport.request(SEARCH, one, own, within) }, request, headers, signal),
-  );
-  local.serveStream(CHAT, (question, headers, signal) =>
-    answerChat(
-      {
-        clock,
-        model: services.languageModel,
-        isRuledOut: () => modes.read("store", true).degradations.some(({ stage, reason }) => stage === "rewrite" && reason === "forced"),
-        service: () => modes.serviceOf("language_model"),
-        search: (request, own, within) => transport.request(SEARCH, request, own, within),
-        prompt: config.prompt,
-        metrics: metrics.chat,
-      },
-      question,
-      headers,
-      signal,
-    ),
-  );
+  serveEndpoints({ config, clock, local, transport, services, modes, metrics });
   const { log: modeLog } = coordination;
   const describeCluster = () => cluster?.describe() ?? null;
   const status = new NodeStatus({
@@ -346,21 +325,4 @@ async function warm(core: Core, cluster: Cluster | null, signal: AbortSignal): P
   await cluster?.whenGathered(signal).catch(() => undefined); // the node stops: both end at once
   if (cluster === null || cluster.isAlone) void core.audit();
   await core.registry.start(signal);
-}
-
-/** How long requests are refused with `draining` before connections are. */
-const REFUSAL_MS = 100;
-
-/** Serves what still arrives for one grace, then waits for what was admitted; within the drain's limit, both. */
-async function drainBridge(bridge: Bridge, listener: HttpListener, config: Config, clock: Clock, logger: Logger): Promise<void> {
-  const { graceMs, limitMs } = config.drain;
-  bridge.announceDrain();
-  await clock.sleep(graceMs, new AbortController().signal);
-  bridge.refuseWork();
-  await bridge
-    .whenIdle(AbortSignal.timeout(limitMs))
-    .catch(() => logger.warn({ inFlight: bridge.inFlight }, "requests outlived the drain's limit"));
-  // Clients that are between two requests learn that the node drains; a closed door would tell them nothing.
-  await clock.sleep(Math.min(graceMs, REFUSAL_MS), new AbortController().signal);
-  await listener.stop(limitMs);
 }
