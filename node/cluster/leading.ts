@@ -47,7 +47,7 @@ export class Leading {
   /** Places of busy collections, as they were told last. */
   #replicas: ReadonlyMap<string, number> = new Map();
   /** The worst mode of all nodes, as it was told last. */
-  #mode: ReturnType<typeof worstMode> = "full";
+  #mode: ReturnType<typeof worstMode> = "";
   /** What was levelled last. */
   #levelled = "";
   #looks = 0;

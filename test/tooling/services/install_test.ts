@@ -45,7 +45,7 @@ test("Folders of what is built carry the versions that are built", () => {
   const helm = required("kubernetes/tools/go.mod", "helm.sh/helm/v3");
   const kustomize = required("kubernetes/tools/go.mod", "sigs.k8s.io/kustomize/api");
   assert.is(KUBERNETES_TOOLS.what, `helm ${helm} and kustomize ${kustomize}`);
-  assert.match(KUBERNETES_SERVER.what, `kube-apiserver ${required("kubernetes/server/go.mod", "k8s.io/kubernetes")} `);
+  assert.is(KUBERNETES_SERVER.what, `Kubernetes ${required("kubernetes/server/go.mod", "k8s.io/kubernetes")} and etcd`);
   assert.is(FERRETDB.what, `FerretDB ${required("ferretdb/go.mod", "github.com/FerretDB/FerretDB")}`);
 });
 
