@@ -20,8 +20,8 @@ const WORK_ERRORS: readonly ErrorCode[] = [
   "deadline_exceeded",
 ];
 const OPERATION_ERRORS: readonly ErrorCode[] = ["forbidden", "internal"];
-/** Where the node asks for keys. */
-const KEY_ERRORS: readonly ErrorCode[] = ["unauthorized", "forbidden", "overloaded"];
+/** Where the node asks for keys, and for whom they ask. */
+const KEY_ERRORS: readonly ErrorCode[] = ["invalid_request", "unauthorized", "forbidden", "overloaded"];
 const KEY_SCHEME = "key";
 
 const TAGS = {

@@ -82,7 +82,7 @@ export function upkeepRoutes({ upkeep, limits }: Parts): readonly Route[] {
         parameters: [{ name: "task", in: "path", description: "The task's name", schema: z.string().max(64), example: "optimize_indexes" }],
         request: { isRequired: true, content: { [JSON_TYPE]: { schema: upkeepRequestSchema, example: { action: "pause" } } } },
         answers: { 200: jsonAnswer("How the task stands now", upkeepTaskSchema, EXAMPLE_TASK) },
-        errors: ["not_found", "payload_too_large", "unsupported_media_type", "unavailable"],
+        errors: ["invalid_request", "not_found", "payload_too_large", "unsupported_media_type", "unavailable"],
       },
       async handle(exchange) {
         const task = exchange.param("task");

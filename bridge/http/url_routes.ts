@@ -41,7 +41,7 @@ export function urlRoutes({ catalog, ingest, urls, limits }: Parts): readonly Ro
           },
         },
         answers: { 202: jsonAnswer("They are fetched and on disk; the job goes on", jobSchema, EXAMPLE_QUEUED_JOB) },
-        errors: ["forbidden", "not_found", "conflict", "payload_too_large", "unsupported_media_type", "storage_full"],
+        errors: ["invalid_request", "forbidden", "not_found", "conflict", "payload_too_large", "unsupported_media_type", "storage_full"],
       },
       async handle(exchange) {
         const name = exchange.name("collection");

@@ -75,8 +75,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     what: "the newest version out of what is given again while the store is away",
     file: "actors/retriever/registry/kept_answers.ts",
-    text: "query.visible === null ? null : this.#actives.targetVersion(query.resolved)",
-    instead: "null as number | null",
+    text: "query.visible === null ? 0 : this.#actives.targetVersion(query.resolved)",
+    instead: "0",
   },
   {
     what: "the filter of who asks out of a list of documents",
