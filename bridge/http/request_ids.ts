@@ -4,6 +4,11 @@ import type { Random } from "../../runtime/random.ts";
 /** Not a key, which somebody has put into the wrong header: ids are written down. */
 const WELL_FORMED = /^(?!kennel_)[A-Za-z0-9._:-]{1,128}$/;
 
+/** Null: there is none, or not one to be written down and sent back. */
+export function wellFormedId(given: string | null): string | null {
+  return given !== null && WELL_FORMED.test(given) ? given : null;
+}
+
 /** A caller's own request id where it sent a well-formed one, else a new one. */
 export class RequestIds {
   readonly #random: Random;
@@ -13,8 +18,7 @@ export class RequestIds {
   }
 
   of(request: HttpRequest): string {
-    const given = request.headers.get("x-request-id");
-    return given !== null && WELL_FORMED.test(given) ? given : `req_${this.#word()}${this.#word()}`;
+    return wellFormedId(request.headers.get("x-request-id")) ?? `req_${this.#word()}${this.#word()}`;
   }
 
   #word(): string {

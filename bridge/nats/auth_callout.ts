@@ -44,7 +44,7 @@ const AUDIENCE = "nats-authorization-request";
 const MAX_AT_ONCE = 64;
 const REFUSAL = "No valid key was given; show one as token or as password";
 
-const READS = ["search", "search.*", "chat", "chat.*", "jobs.*", "status", "schema"];
+const READS = ["search", "search.*", "at.*.search.*", "chat", "chat.*", "jobs.*", "status", "schema"];
 const WRITES = ["ingest", "ingest.*"];
 /** By which NATS' tools find services. */
 const DISCOVERY = ["PING", "INFO", "STATS"].flatMap((verb) => [`$SRV.${verb}`, `$SRV.${verb}.kennel`, `$SRV.${verb}.kennel.*`]);

@@ -3,17 +3,19 @@
  * limits and errors are therefore the same.
  *
  * Invariants:
- *   B1. Every message with a reply subject gets one answer, or chunks and one empty message, while there is a connection.
+ *   B1. Every message with a reply subject gets one answer, or chunks and one empty message, while there is a connection; one
+ *       whose subject is not a client's to name gets none (reply_subjects.ts).
  *   B2. The service is registered once for each client, and again where NATS has ended it.
  *   B3. A stream that captures the subjects of questions is reported as long as it does.
  */
-import type { NatsConnection, Service, ServiceMsg } from "nats";
+import type { MsgHdrs, NatsConnection, Service, ServiceMsg } from "nats";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { kennelError, toKennelError } from "../../runtime/errors.ts";
 import type { Logger } from "../../telemetry/logs.ts";
 import type { NatsLink } from "../../transport/nats/link.ts";
 import { Returns } from "../../transport/nats/returns.ts";
 import { SUBJECT_ROOT } from "../../transport/nats/subjects.ts";
+import { wellFormedId } from "../http/request_ids.ts";
 import type { Bridge } from "../http/server.ts";
 import { isoTime } from "../schema/times.ts";
 import { type CapturedSubject, capturedSubjects } from "./captured_subjects.ts";
@@ -21,6 +23,7 @@ import { EndpointStatistics } from "./endpoint_statistics.ts";
 import { endpointSchemas, NATS_ENDPOINTS, type NatsEndpoint, subjectOn } from "./endpoints.ts";
 import { MessageRequest } from "./message_request.ts";
 import { Reply } from "./replies.ts";
+import { answeringSafely } from "./reply_subjects.ts";
 
 export interface NatsMetrics {
   count(event: string): void;
@@ -140,7 +143,7 @@ export class NatsBridge {
     this.#registered = client;
     const { version, node, logger, metrics, clock } = this.#parts;
     try {
-      const service = await client.services.add({
+      const service = await answeringSafely(client, () => metrics.count("foreign_reply_subject")).services.add({
         name: SERVICE,
         version,
         description: DESCRIPTION,
@@ -193,15 +196,18 @@ export class NatsBridge {
     });
     let status = 500;
     let failure: string | null = null;
+    let requestId: string | null = null;
     try {
-      status = await this.#answer(endpoint, message, reply);
+      const headers = headersOf(message);
+      requestId = wellFormedId(headers?.get("X-Request-Id") ?? null);
+      status = await this.#answer(endpoint, message, headers, reply);
       if (status >= 400) failure = String(status);
     } catch (thrown) {
       const error = toKennelError(thrown);
       status = error.code === "invalid_request" ? 400 : 500;
       failure = error.code;
       if (error.code === "internal") logger.error({ endpoint: endpoint.name, err: error.cause }, "a message failed inside the server");
-      reply.failed(error, message.headers?.get("X-Request-Id") ?? "");
+      reply.failed(error, requestId ?? "");
     }
     const durationMs = clock.monotonicMs() - startedMs;
     metrics.answered({ endpoint: endpoint.name, status, durationMs });
@@ -209,12 +215,12 @@ export class NatsBridge {
   }
 
   /** @returns the status of the answer, as HTTP has it */
-  async #answer(endpoint: NatsEndpoint, message: ServiceMsg, reply: Reply): Promise<number> {
+  async #answer(endpoint: NatsEndpoint, message: ServiceMsg, headers: MsgHdrs | undefined, reply: Reply): Promise<number> {
     const bridge = this.#bridge;
     if (bridge === null) throw kennelError("unavailable");
     const token = message.subject.slice(message.subject.lastIndexOf(".") + 1);
     const { method, target, body } = endpoint.ask(token, message.data);
-    const request = new MessageRequest(method, target, body, message.headers);
+    const request = new MessageRequest(method, target, body, headers);
     const answer = await bridge.answer(request, "nats");
     if (answer.stream === undefined) {
       reply.whole(answer, this.#returns.whole);
@@ -257,5 +263,14 @@ export class NatsBridge {
       },
       (err) => logger.warn({ err }, "the streams' subjects could not be looked at"),
     );
+  }
+}
+
+/** Throws `invalid_request`: a line end alone gets through NATS' protocol, and its client reads no such header. */
+function headersOf(message: ServiceMsg): MsgHdrs | undefined {
+  try {
+    return message.headers;
+  } catch {
+    throw kennelError("invalid_request", { message: "The message's headers cannot be read: one has a control character", param: "headers" });
   }
 }

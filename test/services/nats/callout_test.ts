@@ -143,6 +143,52 @@ test("A key's holder hears nothing of others' inboxes, nor of what nodes say to 
   });
 });
 
+test("No answer goes where the node may publish and its asker may not", async () => {
+  await onCallout(async (rig) => {
+    const key = await rig.key("read");
+    const node = await connectClient({ servers: rig.server.address, user: "kennel", pass: "node", timeout: WAIT_MS });
+    const manager = await node.jetstreamManager();
+    await manager.streams.add({ name: "ORDERS", subjects: ["orders"] });
+    await node.jetstream().publish("orders", "one");
+    await manager.streams.add({ name: "KV_settings", subjects: ["$KV.settings.>"] });
+    const overheard: string[] = [];
+    node.subscribe("kennel.v1.events.>", { callback: (_error, { subject }) => overheard.push(subject) });
+    await node.flush();
+
+    const client = await connectAs(rig, key, { token: key });
+    const headers = natsHeaders();
+    headers.set("Authorization", `Bearer ${key}`);
+    const asked = ["search.pets", "chat.pets", "jobs.0", "status", "schema"].map((name) => `kennel.v1.${name}`);
+    const subjects = [...asked, "$SRV.PING", "$SRV.INFO.kennel", "$SRV.STATS"];
+    for (const subject of subjects)
+      for (const reply of ["$JS.API.STREAM.PURGE.ORDERS", "$JS.API.STREAM.DELETE.ORDERS", "$KV.settings.mode", "kennel.v1.events.x"])
+        client.publish(subject, '{"query":"dogs"}', { headers, reply });
+    // Each question that may be answered is, after those before it.
+    for (const subject of subjects) await client.request(subject, '{"query":"dogs"}', { timeout: WAIT_MS, headers });
+    const messagesOf = async (stream: string) => (await manager.streams.info(stream)).state.messages;
+    assert.is(await messagesOf("ORDERS"), 1);
+    assert.is(await messagesOf("KV_settings"), 0);
+    assert.equal(overheard, []);
+    await client.close();
+    await node.close();
+  });
+});
+
+test("A message that cannot be read is answered, whatever it calls itself", async () => {
+  await onCallout(async (rig) => {
+    const key = await rig.key("read");
+    const client = await connectAs(rig, key, { token: key });
+    const headers = natsHeaders();
+    headers.set("X-Request-Id", "a-b");
+    // A lone line end gets through NATS' protocol; the client's own check is for who sends by it.
+    (headers as unknown as { headers: Map<string, string[]> }).headers.set("X-Request-Id", ["a\nb"]);
+    const reply = await client.request("kennel.v1.search", "no JSON", { timeout: WAIT_MS, headers });
+    assert.is(reply.headers?.get("Nats-Service-Error-Code"), "400");
+    assert.is(reply.headers?.get("X-Request-Id"), "");
+    await client.close();
+  });
+});
+
 test("A connection ends with its session, and its client comes back only while its key is good", async () => {
   await onCallout(async (rig) => {
     const key = await rig.key("read");
