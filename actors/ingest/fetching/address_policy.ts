@@ -6,6 +6,12 @@ type Range = readonly [Address, number];
 /** Addresses that global unicast is given out from, RFC 4291 and IANA: what lies outside embeds an IPv4 address or is no host's. */
 const GLOBAL_UNICAST: Range = ipaddr.parseCIDR("2000::/3");
 
+/**
+ * Of public ranges, but no host of the Internet: Azure's platform answers there with a machine's settings and secrets
+ * (https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16).
+ */
+const PLATFORM: readonly string[] = ["168.63.129.16"];
+
 /** Which addresses a node may connect to when a caller has named the host. */
 export class AddressPolicy {
   readonly #allowed: readonly Range[];
@@ -24,7 +30,7 @@ export class AddressPolicy {
     const parsed = ipaddr.process(address); // ::ffff:a.b.c.d is what the kernel connects to as a.b.c.d
     if (this.#allowed.some((range) => parsed.kind() === range[0].kind() && parsed.match(range as [Address, number]))) return true;
     if (ipaddr.parse(address).kind() !== parsed.kind()) return false;
-    if (parsed.range() !== "unicast") return false;
+    if (parsed.range() !== "unicast" || PLATFORM.includes(parsed.toString())) return false;
     return parsed.kind() === "ipv4" || parsed.match(GLOBAL_UNICAST as [Address, number]);
   }
 }

@@ -40,6 +40,7 @@ async function onCallout(work: (rig: Rig) => Promise<void>, sessionMs = 600_000)
     KENNEL_NATS_URL: `nats://kennel:node@${server.address}`,
     KENNEL_NATS_CALLOUT_SEED_FILE: join(folder, "issuer.seed"),
     KENNEL_NATS_CALLOUT_SESSION_MS: String(sessionMs),
+    KENNEL_NODE_NAME: "n1",
     KENNEL_AUTH: "required",
     KENNEL_KEYS_CHECK_MS: "100",
     KENNEL_AUDIT_TO: "file",
@@ -90,6 +91,8 @@ test("A key as token or as password lets in for what its scope allows; wrong, cu
     const documents = { documents: [{ id: "a", text: "a dog" }] };
     for (const how of [{ token: reader }, { user: "anyone", pass: reader }])
       assert.is(await ask(reader, how, "kennel.v1.search.pets", question), "answered");
+    assert.is(await ask(reader, { token: reader }, "kennel.v1.at.n1.search.pets", question), "answered");
+    assert.is(await ask(reader, { token: reader }, "kennel.v1.at.n1.search.secret", question), "403");
     assert.is(await ask(reader, { token: reader }, "kennel.v1.search.secret", question), "403", "collections are the header's");
     assert.is(await ask(reader, { token: reader }, "kennel.v1.ingest.pets", documents), "PERMISSIONS_VIOLATION");
     assert.is(await ask(reader, { token: reader }, "kennel.v1.node.x.search", question), "PERMISSIONS_VIOLATION");

@@ -23,6 +23,7 @@ const NOT_PUBLIC: Readonly<Record<string, readonly string[]>> = {
   "6to4": ["2002:7f00:1::", "2002:a9fe:a9fe::1"],
   Teredo: ["2001:0:4136:e378:8000:63bf:3fff:fdd2"],
   discard: ["100::1"],
+  "a cloud platform's own": ["168.63.129.16", "::ffff:168.63.129.16", "100.100.100.200", "192.0.0.192"],
   "no address": ["", "localhost", "1.1.1", "1.1.1.1.1", "256.1.1.1", "1.1.1.1/8", " 1.1.1.1"],
 };
 
