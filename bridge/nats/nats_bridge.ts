@@ -271,6 +271,9 @@ function headersOf(message: ServiceMsg): MsgHdrs | undefined {
   try {
     return message.headers;
   } catch {
-    throw kennelError("invalid_request", { message: "The message's headers cannot be read: one has a control character", param: "headers" });
+    throw kennelError("invalid_request", {
+      message: "The message's headers cannot be read: one has a control character",
+      param: "headers",
+    });
   }
 }
