@@ -72,8 +72,8 @@ interface Call extends RouteCall {
   readonly requestId: string;
   readonly startedMs: number;
   readonly via: Via;
-  /** Null: it is not traced. */
-  readonly span: Span | null;
+  /** Null: it is not traced, or was not let in. */
+  span: Span | null;
   failure: KennelError | null;
   exchange: Exchange | null;
   isAdmitted: boolean;
@@ -115,7 +115,6 @@ class Server {
     const startedMs = this.#parts.clock.monotonicMs();
     const { route, params } = this.#find(request);
     const requestId = this.#requestIds.of(request);
-    const span = this.#tracer.isOn ? this.#begin(request, requestId, route, via) : null;
     const call: Call = {
       route,
       params,
@@ -123,7 +122,7 @@ class Server {
       requestId,
       startedMs,
       via,
-      span,
+      span: null,
       failure: null,
       exchange: null,
       isAdmitted: false,
@@ -138,7 +137,10 @@ class Server {
     };
     let answer: Answer | Promise<Answer>;
     try {
-      answer = span === null ? this.#handle(call) : this.#tracer.within(span, () => this.#handle(call));
+      const permitted = this.#letIn(call); // H4
+      // Not before: strangers would fill the queue of spans, since a caller's own header decides what is traced.
+      call.span = this.#tracer.isOn ? this.#begin(request, requestId, route, via) : null;
+      answer = call.span === null ? this.#handle(call, permitted) : this.#tracer.within(call.span, () => this.#handle(call, permitted));
     } catch (thrown) {
       answer = failed(thrown);
     }
@@ -181,9 +183,9 @@ class Server {
     return { route: found.kind === "unknown" ? this.#unknownRoute() : this.#otherMethodRoute(found.path, found.allow), params: {} };
   }
 
-  #handle(call: Call): Answer | Promise<Answer> {
+  /** @param route as the caller may use it */
+  #handle(call: Call, route: Route): Answer | Promise<Answer> {
     const { params, request, requestId, startedMs } = call;
-    const route = this.#letIn(call); // H4
     if (route.kind === "work") {
       this.admission.enter();
       call.isAdmitted = true;
