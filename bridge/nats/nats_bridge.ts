@@ -157,7 +157,7 @@ export class NatsBridge {
       service.addEndpoint("schema", {
         subject: SCHEMAS,
         metadata: { description: "JSON Schemas of all bodies" },
-        handler: (_error, message) => message.respond(JSON.stringify(endpointSchemas())),
+        handler: (_error, message) => message.respond(endpointSchemas()),
       });
       void service.stopped.then((reason) => {
         if (this.#isStopped || reason === null || client.isClosed()) return;
