@@ -74,12 +74,13 @@ export function tellMode(alerts: Alerts): (change: ModeChange) => void {
   };
 }
 
+/** Also of one that was given up after it had failed on each node: the node that has written so tells of it. */
 export function tellFailedJobs(metrics: Metrics["ingest"], alerts: Alerts): Metrics["ingest"] {
   return {
     ...metrics,
-    jobFinished(status, durationMs) {
-      metrics.jobFinished(status, durationMs);
-      if (status === "failed") alerts.raise("ingest_failed", "ingest", "A job has failed for good; the status of jobs tells why");
+    jobFinished(job, durationMs) {
+      metrics.jobFinished(job, durationMs);
+      if (job.status === "failed") alerts.raise("ingest_failed", `job ${job.id}`, "It has failed for good; its record tells why");
     },
   };
 }

@@ -61,7 +61,7 @@ export interface Metrics {
     chunks(count: number): void;
     /** Jobs that wait or run now. */
     openJobs(count: number): void;
-    jobFinished(status: string, durationMs: number): void;
+    jobFinished(job: { readonly id: string; readonly status: string }, durationMs: number): void;
     /** A job of the nodes' queue was handed to this node although it had been handed out before. */
     redelivered(): void;
     /** A job was given up, and its id kept with the reason. */

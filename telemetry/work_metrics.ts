@@ -44,7 +44,7 @@ export function ingestMetrics(registry: Registry): Metrics["ingest"] {
     openJobs(count) {
       open = count;
     },
-    jobFinished(status, durationMs) {
+    jobFinished({ status }, durationMs) {
       jobs.inc({ status });
       jobDuration.observe(durationMs / 1_000);
     },

@@ -11,7 +11,7 @@ import { failUnfit } from "./adopted_writes.ts";
 import { type BatchLimits, cutBatches } from "./batches.ts";
 import type { BuildComparer } from "./comparing.ts";
 import { type Build, buildingOf, buildsOf, fitting, IndexBuilds, toRows } from "./index_builds.ts";
-import { countOutcomes, type IngestMetrics, outcomesOf, timed } from "./ingest_metrics.ts";
+import { countOutcomes, type IngestMetrics, noteFinished, outcomesOf, timed } from "./ingest_metrics.ts";
 import { Orphans } from "./orphans.ts";
 import type { PreparedDocument, Preparer } from "./preparing/preparer.ts";
 import { Reindexing } from "./reindexing.ts";
@@ -263,7 +263,7 @@ export class Indexing {
     if (this.#isWorthOptimizing(collection)) await this.optimize(collection, signal);
     const job = await documents.finishJob(jobId, "completed", null, signal);
     metrics.documents("unchanged", job.counts.unchanged);
-    metrics.jobFinished(job.status, (job.finishedAtMs ?? job.createdAtMs) - job.createdAtMs);
+    noteFinished(metrics, job);
     await this.#parts.catalog.refresh(collection, signal);
   }
 

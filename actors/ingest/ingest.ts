@@ -1,6 +1,7 @@
 import { neverReached } from "../../runtime/errors.ts";
 import type { ActorContext, Behavior, Outcome, PendingAsk } from "../../supervisor/kernel/behavior.ts";
 import { Indexing } from "./indexing.ts";
+import { noteFinished } from "./ingest_metrics.ts";
 import type { IngestOptions, IngestState, Queued } from "./ingest_state.ts";
 import type { CancelMessage, IngestMessage, Work } from "./messages.ts";
 import { begin, end, endRound, handBack, judged, retryLater, startRound, take } from "./rounds.ts";
@@ -105,8 +106,10 @@ function handle(options: IngestOptions, state: IngestState, message: IngestMessa
       endRound(options, state, message.jobId, message.outcome, context);
       break;
     case "job_failed":
-      if (message.outcome.ok || message.outcome.error.code === "not_found") end(options, state, message.jobId);
-      else {
+      if (message.outcome.ok || message.outcome.error.code === "not_found") {
+        if (message.outcome.ok) noteFinished(options.metrics, message.outcome.value);
+        end(options, state, message.jobId);
+      } else {
         reopen(state, message.jobId);
         retryLater(options, state, message.jobId, message.outcome.error, context);
       }

@@ -1,12 +1,12 @@
 import type { Clock } from "../../runtime/clock.ts";
-import type { ParsedDocument } from "../document_store/document_store.ts";
+import type { JobRecord, ParsedDocument } from "../document_store/document_store.ts";
 
 export interface IngestMetrics {
   documents(outcome: "indexed" | "unchanged" | "skipped" | "failed" | "deleted", count: number): void;
   chunks(count: number): void;
   /** Jobs that wait or run on this node now. */
   openJobs(count: number): void;
-  jobFinished(status: string, durationMs: number): void;
+  jobFinished(job: { readonly id: string; readonly status: string }, durationMs: number): void;
   /** `prepare` (parse, chunk, embed), `store`, `index`, `optimize`. */
   step(step: string, durationMs: number): void;
 }
@@ -31,6 +31,10 @@ export function outcomesOf(parsed: readonly ParsedDocument[]): Outcomes {
 export function countOutcomes(metrics: IngestMetrics, { chunks, ...outcomes }: Outcomes): void {
   for (const outcome of ["indexed", "skipped", "failed"] as const) if (outcomes[outcome] > 0) metrics.documents(outcome, outcomes[outcome]);
   metrics.chunks(chunks);
+}
+
+export function noteFinished(metrics: IngestMetrics, job: JobRecord): void {
+  metrics.jobFinished(job, (job.finishedAtMs ?? job.createdAtMs) - job.createdAtMs);
 }
 
 export async function timed<Result>(

@@ -2,7 +2,7 @@ import type { CollectionRecord, Page, ReindexOutcome } from "../document_store/d
 import { Comparisons, decide, PLAIN_PLAN } from "./comparing.ts";
 import { type Build, type BuildingVersion, fitting, type IndexBuilds, toRows } from "./index_builds.ts";
 import type { IndexingParts } from "./indexing.ts";
-import { outcomesOf, timed } from "./ingest_metrics.ts";
+import { noteFinished, outcomesOf, timed } from "./ingest_metrics.ts";
 import type { PreparedDocument } from "./preparing/preparer.ts";
 
 // Invariants:
@@ -117,7 +117,7 @@ export class Reindexing {
     await catalog.refresh(record.name, signal);
     onIndexChanged(record.name, indexVersion);
     const job = await documents.getJob(jobId, signal);
-    if (job !== null) metrics.jobFinished(job.status, (job.finishedAtMs ?? job.createdAtMs) - job.createdAtMs);
+    if (job !== null) noteFinished(metrics, job);
   }
 
   /** A build whose index went away half-way can't be gone on with: its job ends, and a repair begins anew. */
@@ -125,7 +125,7 @@ export class Reindexing {
     if (building.through === null) return false;
     const rows = await this.#builds.countRows({ collection: record.name, version: building.version }, signal);
     if (rows !== null) return false;
-    await this.#parts.documents.finishJob(building.jobId, "failed", null, signal);
+    noteFinished(this.#parts.metrics, await this.#parts.documents.finishJob(building.jobId, "failed", null, signal));
     if (building.isRepair) await this.#parts.beginRepair(record, signal);
     else await this.#parts.catalog.refresh(record.name, signal);
     return true;

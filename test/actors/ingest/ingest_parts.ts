@@ -59,6 +59,8 @@ export interface IngestParts {
   readonly clock: ManualClock;
   /** Index versions that were made known, by collection. */
   readonly changes: { readonly collection: string; readonly indexVersion: number }[];
+  /** Jobs that were told of as finished, with how. */
+  readonly ended: readonly string[];
   /** Waits until the job has ended, moving the actor's clock on where it waits for time to pass. */
   finished(jobId: string): Promise<JobRecord>;
   /** Every row of the collection in the vector store. */
@@ -116,6 +118,7 @@ export async function openIngest(
     clock: real,
   });
   const changes: { collection: string; indexVersion: number }[] = [];
+  const ended: string[] = [];
   const options: IngestOptions = {
     documents,
     vectors,
@@ -124,7 +127,13 @@ export async function openIngest(
     modelOf: () => model,
     onIndexChanged: (collection, indexVersion) => void changes.push({ collection, indexVersion }),
     compare: () => ({ step: async () => false, result: () => null }),
-    metrics: { documents: () => {}, chunks: () => {}, openJobs: () => {}, jobFinished: () => {}, step: () => {} },
+    metrics: {
+      documents: () => {},
+      chunks: () => {},
+      openJobs: () => {},
+      jobFinished: (job) => void ended.push(`${job.id} ${job.status}`),
+      step: () => {},
+    },
     limits: { batchDocuments: 16, batchBytes: 1_000_000, minRowsToOptimize: 1000 },
     accept: { maxDocuments: 1000, maxDocumentBytes: 1_000_000, maxIdLength: 512 },
     maxOpenJobs: 100,
@@ -149,6 +158,7 @@ export async function openIngest(
     ingest,
     clock,
     changes,
+    ended,
     async finished(jobId) {
       for (;;) {
         const job = await documents.getJob(jobId, signal);
