@@ -8,6 +8,7 @@ export const BETWEEN_NODES = {
     "what this node had to tell all others does not fit into a message of NATS and was not sent: raise its max_payload",
   oversized_request: "a request to another node does not fit into a message of NATS: it was refused with the limit",
   oversized_answer: "an answer to another node was larger than can be sent, even in parts: that node was told so",
+  answer_part_lost: "a part of another node's answer was lost on its way: the answer was dropped, and another node is asked",
   late_reply: "an answer of another node came when nobody waited for it any more: it was dropped",
   asker_gone: "an answer to another node reached nobody: who asked has gone",
   slow_reader: "an answer of another node came faster than it was read: it was ended",

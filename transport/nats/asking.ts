@@ -11,7 +11,7 @@ import { NATS_HEADERS, readError, writeHeaders } from "./headers.ts";
 import { Inbox, isNoResponders } from "./inbox.ts";
 import type { NatsLink } from "./link.ts";
 import { isOversized, tooLarge } from "./oversized.ts";
-import { isPart, PartialAnswer } from "./parts.ts";
+import { isPart, PartialAnswer, partLost } from "./parts.ts";
 import { CANCEL, nodeSubject } from "./subjects.ts";
 
 export interface AskingParts {
@@ -68,7 +68,7 @@ export class Asking {
         onLost: (error) => this.#settle(open, reply, () => open.fail(error)),
         onMessage: (message) => {
           if (!isPart(message)) return settle(() => this.#answerOf(message, endpoint));
-          partial ??= new PartialAnswer();
+          partial ??= new PartialAnswer(() => this.#parts.count("answer_part_lost"));
           try {
             const whole = partial.add(message);
             if (whole !== null) settle(() => this.#decode(whole, endpoint));
@@ -103,8 +103,9 @@ export class Asking {
         const place = Number(message.headers?.get(NATS_HEADERS.sequence) ?? "");
         isOver = error !== null || message.data.length === 0;
         if (error !== null) chunks.end(error);
-        else if (place !== received) chunks.end(kennelError("unavailable", { message: "A part of the answer was lost on its way" }));
-        else if (isOver) chunks.end("end");
+        else if (place !== received) {
+          if (chunks.end(partLost())) this.#parts.count("answer_part_lost");
+        } else if (isOver) chunks.end("end");
         else if (chunks.push(message.data)) received++;
         else this.#parts.count("slow_reader");
       },

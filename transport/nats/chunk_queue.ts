@@ -25,10 +25,12 @@ export class ChunkQueue {
     return true;
   }
 
-  /** What has come before is still read, except where an error ends it. */
-  end(reason: KennelError | "end"): void {
-    this.#ended ??= reason;
+  /** What has come before is still read, except where an error ends it. False: it had ended before. */
+  end(reason: KennelError | "end"): boolean {
+    if (this.#ended !== null) return false;
+    this.#ended = reason;
     this.#wake?.();
+    return true;
   }
 
   /** Resolves with null at the end; rejects with the error that ended it. One call at a time. */

@@ -28,6 +28,9 @@ export function partsOf(payload: Uint8Array, maxPayloadBytes: number): readonly 
   });
 }
 
+/** Of a gap in the parts of an answer, or in the chunks of a stream. */
+export const partLost = () => kennelError("unavailable", { message: "A part of the answer was lost on its way" });
+
 export function isPart(message: Msg): boolean {
   return message.headers?.has(NATS_HEADERS.parts) === true;
 }
@@ -35,13 +38,20 @@ export function isPart(message: Msg): boolean {
 /** The parts of one answer that have come. */
 export class PartialAnswer {
   readonly #parts: Uint8Array[] = [];
+  readonly #onLost: () => void;
   #bytes = 0;
+
+  /** @param onLost told of a gap */
+  constructor(onLost: () => void) {
+    this.#onLost = onLost;
+  }
 
   /** @returns the whole answer; null: more is to come. Throws `unavailable` for a gap, `payload_too_large` beyond the bound. */
   add(message: Msg): Uint8Array | null {
     const count = Number(message.headers?.get(NATS_HEADERS.parts));
     if (Number(message.headers?.get(NATS_HEADERS.sequence)) !== this.#parts.length) {
-      throw kennelError("unavailable", { message: "A part of the answer was lost on its way" });
+      this.#onLost();
+      throw partLost();
     }
     this.#bytes += message.data.length;
     if (this.#bytes > MAX_ANSWER_BYTES) throw kennelError("payload_too_large");

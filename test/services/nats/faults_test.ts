@@ -220,6 +220,7 @@ test("An answer in parts of which one is lost is refused as unavailable, so that
     const [, second] = partsOf(new Uint8Array(3_000_000), 1_048_576);
     answering.link.client?.publish(replies[0] as string, second?.payload, { headers: second?.headers as MsgHdrs });
     assert.match((await outcome).message, "A part of the answer was lost");
+    assert.is(asking.counts.of("answer_part_lost"), 1);
   }));
 
 test("A message that is not one of Kennel's gets an answer that says so and is counted", () =>
