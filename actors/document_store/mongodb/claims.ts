@@ -77,7 +77,12 @@ export class MongoClaims implements WorkClaims {
   async claimed(): Promise<ReadonlySet<string>> {
     const found = await this.#claims.find({}).limit(MAX_CLAIMS).toArray();
     const owners = new Map<string, boolean>();
-    for (const { owner } of found) if (!owners.has(owner)) owners.set(owner, await this.#lives(owner));
+    for (const { owner } of found) {
+      if (owners.has(owner)) continue;
+      const lives = await this.#lives(owner);
+      owners.set(owner, lives);
+      if (!lives) await this.#claims.deleteMany({ owner }); // C2: it counts for nothing any more, and nobody may ever want it
+    }
     return new Set(found.filter(({ owner }) => owners.get(owner) === true).map(({ _id }) => _id));
   }
 

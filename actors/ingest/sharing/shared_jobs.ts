@@ -93,7 +93,7 @@ interface Life {
 export class SharedJobs {
   readonly #parts: SharedJobsParts;
   readonly #held = new Map<string, Held>();
-  /** Moments of the monotonic clock until which collections are left to others; bounded by what is worked on. */
+  /** Moments of the monotonic clock until which collections are left to others; those that are over go with the next one. */
   readonly #yielded = new Map<string, number>();
   #life: Life | null = null;
   #openKnown = 0;
@@ -168,7 +168,7 @@ export class SharedJobs {
     try {
       return await work(AbortSignal.any([signal, lost]));
     } finally {
-      if (await session.release(name)) this.#yielded.set(collection, clock.monotonicMs() + YIELD_MS);
+      if (await session.release(name)) this.#yield(collection);
     }
   }
 
@@ -253,7 +253,7 @@ export class SharedJobs {
       if (delivery !== null) held.delivery = delivery;
       return;
     }
-    this.#held.set(job.id, { job, delivery }); // the place is taken while it is claimed
+    this.#held.set(job.id, { job, delivery }); // while it is claimed
     try {
       const outcome = await this.#claim(life, job);
       if (this.#life !== life) return delivery?.retry(0);
@@ -268,6 +268,7 @@ export class SharedJobs {
       if (outcome === "over") delivery?.done();
       else delivery?.retry(Math.min(MAX_ELSEWHERE_MS, this.#delayOf(delivery)));
     } catch (thrown) {
+      if (this.#life !== life) return delivery?.retry(0); // what is held now is the next one's
       this.#held.delete(job.id);
       this.#noteFreed();
       this.#parts.logger.warn({ job: job.id, code: toKennelError(thrown).code }, "a job could not be taken up now");
@@ -369,6 +370,12 @@ export class SharedJobs {
       if (job !== null) queue.tell(job);
     };
     tell().catch(() => {}); // who listens hears of the next step
+  }
+
+  #yield(collection: string): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    for (const [name, untilMs] of this.#yielded) if (untilMs <= nowMs) this.#yielded.delete(name);
+    this.#yielded.set(collection, nowMs + YIELD_MS);
   }
 
   #isYielded(collection: string): boolean {

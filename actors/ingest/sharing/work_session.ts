@@ -1,3 +1,4 @@
+import { unlessAborted } from "../../../runtime/cancellation.ts";
 import type { Clock, Timer } from "../../../runtime/clock.ts";
 import { kennelError } from "../../../runtime/errors.ts";
 import type { Random } from "../../../runtime/random.ts";
@@ -34,8 +35,10 @@ export class WorkSession {
   #session: Session | null = null;
   #beginning: Promise<Session> | null = null;
   #timer: Timer | null = null;
-  /** Claims that could not be given back while the store was away; bounded by what is worked on. */
+  /** Claims that may be held here and are wanted no more: the store did not say what became of them. Bounded by what is worked on. */
   readonly #toRelease = new Set<string>();
+  /** Releases under way, so that one that is late takes no claim that was made after it. */
+  readonly #releasing = new Map<string, Promise<unknown>>();
 
   constructor(parts: WorkSessionParts) {
     this.#parts = parts;
@@ -44,19 +47,34 @@ export class WorkSession {
   /** Null: another node that lives has it. The signal aborts when the claim is lost. */
   async claim(name: string, signal: AbortSignal): Promise<AbortSignal | null> {
     const session = await this.#current(signal);
+    for (let under = this.#releasing.get(name); under !== undefined; under = this.#releasing.get(name)) await unlessAborted(under, signal);
     this.#toRelease.delete(name);
-    const isMine = await this.#parts.claims.claim(session.id, name, signal);
-    return isMine && this.#session === session ? session.lost.signal : null;
+    try {
+      const isMine = await this.#parts.claims.claim(session.id, name, signal);
+      return isMine && this.#session === session ? session.lost.signal : null;
+    } catch (thrown) {
+      // It may have been made all the same, and nobody else would take what a session that lives has.
+      if (this.#session === session) this.#toRelease.add(name);
+      throw thrown;
+    }
   }
 
   /** Never rejects: what cannot be given back now is as soon as the store answers. @returns whether another node waits for it */
-  async release(name: string): Promise<boolean> {
+  release(name: string): Promise<boolean> {
     const session = this.#session;
-    if (session === null) return false;
+    if (session === null) return Promise.resolve(false);
+    const released = this.#release(session, name).finally(() => {
+      if (this.#releasing.get(name) === released) this.#releasing.delete(name);
+    });
+    this.#releasing.set(name, released);
+    return released;
+  }
+
+  async #release(session: Session, name: string): Promise<boolean> {
     try {
       return await this.#parts.claims.release(session.id, name, AbortSignal.timeout(this.#parts.leaseMs));
     } catch {
-      this.#toRelease.add(name);
+      if (this.#session === session) this.#toRelease.add(name);
       return false;
     }
   }
@@ -95,6 +113,10 @@ export class WorkSession {
     const id = `${Math.floor(random.next() * 2 ** 52).toString(36)}${clock.wallMs().toString(36)}`;
     const aliveMs = clock.monotonicMs();
     await claims.beginSession(id, AbortSignal.any([this.#end.signal, AbortSignal.timeout(leaseMs)]));
+    if (this.#end.signal.aborted) {
+      await claims.endSession(id, AbortSignal.timeout(leaseMs)).catch(() => {}); // its lease ends, too
+      this.#end.signal.throwIfAborted();
+    }
     const session = { id, lost: new AbortController(), aliveMs };
     this.#session = session;
     this.#schedule();

@@ -131,8 +131,9 @@ ingesting("A fault that no outage explains ends the job after a few attempts, an
   const broken = await parts.finished((await parts.ingest.accept("docs", many(3), signal)).id);
   assert.is(broken.status, "failed");
   assert.is(broken.counts.failed, 3);
-  for (let turn = 0; turn < 10_000 && parts.ended.length === 0; turn++) await parts.clock.flush();
-  assert.equal(parts.ended, [`${broken.id} failed`], "it is told of");
+  const isTold = () => parts.ended.includes(`${broken.id} failed`);
+  for (let turn = 0; turn < 10_000 && !isTold(); turn++) await parts.clock.flush();
+  assert.ok(isTold(), "it is told of");
   hooks.replace = async () => {};
   const next = await parts.finished((await parts.ingest.accept("docs", many(3), signal)).id);
   assert.is(next.counts.indexed, 3);

@@ -1,3 +1,4 @@
+import { MongoClient } from "mongodb";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { DocumentStore } from "../../../actors/document_store/document_store.ts";
@@ -75,6 +76,22 @@ test("A session without a sign of life for the lease's time loses what it holds,
   await silent.claims.release("silent", "work", signal);
   assert.ok((await watching.claims.claimed(signal)).has("work"), "what it has lost it does not free");
   await Promise.all([silent.close(), watching.close()]);
+});
+
+test("What a session that has ended without a word leaves behind is removed by whoever looks at what is claimed", async ({ server }) => {
+  const url = newDatabase(server);
+  const clock = manualClock();
+  const [silent, watching] = [await openStore(url), await openStore(url, { leaseMs: LEASE_MS, clock })];
+  await silent.claims.beginSession("silent", signal);
+  for (const name of ["one", "two"]) await silent.claims.claim("silent", name, signal);
+  const client = new MongoClient(url);
+  const kept = () => client.db().collection("claims").countDocuments();
+  assert.is((await watching.claims.claimed(signal)).size, 2);
+  assert.is(await kept(), 2);
+  clock.advanceNow(LEASE_MS);
+  assert.is((await watching.claims.claimed(signal)).size, 0);
+  assert.is(await kept(), 0);
+  await Promise.all([silent.close(), watching.close(), client.close()]);
 });
 
 test.run();
