@@ -207,7 +207,11 @@ export class JetStreamJobs implements JobQueue {
         }
         return opened;
       });
-      this.#opened = { client, streams };
+      const opened = { client, streams };
+      this.#opened = opened;
+      streams.catch(() => {
+        if (this.#opened === opened) this.#opened = null; // Q1; whoever waits for it tells of it
+      });
     }
     return this.#opened.streams;
   }
@@ -239,6 +243,7 @@ export class JetStreamJobs implements JobQueue {
     this.#timer?.cancel();
     if (this.#isStopped) return;
     void this.#read().finally(() => {
+      this.#timer?.cancel(); // of a reading that began with a later connection: one goes on
       if (this.#parts.link.isConnected && !this.#isStopped) this.#timer = this.#parts.clock.setTimer(READ_MS, () => this.#readOn());
     });
   }
