@@ -60,6 +60,8 @@ export class ConfigBucket {
   /** When the bucket that is followed was made, in JetStream's words. */
   #made: string | null = null;
   #isLevel = false;
+  /** Entries that have come. */
+  #told = 0;
   #hasFailed = false;
 
   constructor(parts: ConfigBucketParts) {
@@ -152,6 +154,7 @@ export class ConfigBucket {
     follower.begins(); // B1
     const ended = new AbortController();
     let isTold = false;
+    let told = this.#told;
     const watch = await bucket.watch({
       key: `${prefix}.>`,
       initializedFn: () => {
@@ -165,7 +168,8 @@ export class ConfigBucket {
         await clock.sleep(checkMs, AbortSignal.any([signal, ended.signal])).catch(() => {}); // looked at below
         if (signal.aborted || ended.signal.aborted || this.#parts.link.client !== client) break;
         if ((await bucket.status()).streamInfo.created !== this.#made) break; // B2: opened anew
-        if (!isTold) break; // the client lost count of what was to be told
+        if (!isTold && this.#told === told) break; // the client lost count of what was to be told
+        told = this.#told;
       }
     } finally {
       this.#isLevel = false;
@@ -177,9 +181,12 @@ export class ConfigBucket {
   async #consume(watch: AsyncIterable<KvEntry>, ended: AbortController): Promise<void> {
     const { prefix, follower } = this.#parts;
     try {
-      for await (const entry of watch) follower.entry(entry.key.slice(prefix.length + 1), toEntry(entry));
+      for await (const entry of watch) {
+        this.#told += 1;
+        follower.entry(entry.key.slice(prefix.length + 1), toEntry(entry));
+      }
     } catch {
-      // A watch that fails has ended, too: another one begins.
+      this.#parts.count("configuration_not_followed"); // it has ended, too: another one begins
     }
     ended.abort();
   }

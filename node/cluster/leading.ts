@@ -1,11 +1,9 @@
 import type { Catalog } from "../../actors/document_store/catalog.ts";
 import { worstMode } from "../../cluster/configuration/mode_of_all.ts";
 import { DEMAND_LIMITS, Demands, workOf } from "../../cluster/placement/demand.ts";
-
 import type { Exceptions } from "../../cluster/placement/level.ts";
 import { type Levelled, Leveller } from "../../cluster/placement/leveller.ts";
 import type { Flags } from "../../config/flags.ts";
-
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { namesOf } from "./catalog_sync.ts";
 import type { SearchCluster } from "./clustered_transport.ts";

@@ -265,6 +265,7 @@ export class SharedConfiguration implements SharedWord {
   }
 
   #writeSoon(key: string): void {
+    if (this.#stop.signal.aborted) return;
     if (this.#waiting.size < MAX_WAITING) this.#waiting.add(key);
     this.#writeTimer ??= this.#parts.clock.setTimer(WRITE_AFTER_MS, () => {
       this.#writeTimer = null;
