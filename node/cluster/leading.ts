@@ -24,11 +24,19 @@ interface Run {
   readonly steps: Generator<void, Exceptions>;
 }
 
+/** What a look finds at once, without levelling. */
+interface ToldByLook {
+  /** The worst of all nodes. */
+  readonly mode: string;
+  /** Places of busy collections. */
+  readonly replicas: ReadonlyMap<string, number>;
+}
+
 /** What of the cluster and its collections a leader has to do with. */
 export type LedCluster = Pick<SearchCluster, "leadsIn" | "tell"> & {
   readonly membership: Pick<SearchCluster["membership"], "placeable" | "placementVersion" | "all">;
   readonly placement: Pick<SearchCluster["placement"], "exceptions">;
-  readonly control: Pick<SearchCluster["control"], "replicas">;
+  readonly control: Pick<SearchCluster["control"], "mode" | "replicas">;
 };
 export type LedCatalog = Pick<Catalog, "isLoaded" | "size" | "list" | "resolve">;
 
@@ -42,10 +50,8 @@ export class Leading {
   #leveller: Leveller | null = null;
   #demands: Demands | null = null;
   #run: Run | null = null;
-  /** Places of busy collections, as they were told last. */
-  #replicas: ReadonlyMap<string, number> = new Map();
-  /** The worst mode of all nodes, as it was told last. */
-  #mode: ReturnType<typeof worstMode> = "";
+  /** As this leader has told it last, or is about to; null: what the one before it has told holds. */
+  #told: ToldByLook | null = null;
   /** What was levelled last. */
   #levelled = "";
   #looks = 0;
@@ -87,18 +93,17 @@ export class Leading {
     if (!this.#flags.replicaGrowth) this.#demands = null;
     const replicas = this.#flags.replicaGrowth ? this.#demand(nodes.length, leastOf) : NO_GROWTH;
     const mode = worstMode([...cluster.membership.all()].flatMap(({ state, beat }) => (state === "alive" ? [beat.mode] : [])));
-    const isNews = mode !== this.#mode || JSON.stringify([...replicas]) !== JSON.stringify([...this.#replicas]);
-    this.#replicas = replicas;
-    this.#mode = mode;
-    if (this.#run === null) this.#begin(epoch, nodes, leastOf);
+    const before = this.#told ?? cluster.control;
+    const isNews = mode !== before.mode || JSON.stringify([...replicas]) !== JSON.stringify([...before.replicas]);
+    this.#told = { mode, replicas };
+    if (this.#run === null) this.#begin(epoch, nodes, leastOf, this.#told);
     const isUnderWay = this.#run !== null;
     if (isUnderWay && isNews) this.#tell(cluster.placement.exceptions); // who is busy need not wait for it
   }
 
-  #begin(epoch: number, nodes: Levelled["nodes"], leastOf: (collection: string) => number): void {
+  #begin(epoch: number, nodes: Levelled["nodes"], leastOf: (collection: string) => number, { mode, replicas }: ToldByLook): void {
     const cluster = this.#cluster;
-    const replicas = this.#replicas;
-    const now = JSON.stringify([cluster.membership.placementVersion, this.#catalog.size, [...replicas], this.#mode]);
+    const now = JSON.stringify([cluster.membership.placementVersion, this.#catalog.size, [...replicas], mode]);
     if (now === this.#levelled && ++this.#looks % REPEAT_EVERY !== 0) return;
     this.#levelled = now;
     this.#leveller ??= new Leveller();
@@ -110,7 +115,7 @@ export class Leading {
   }
 
   #tell(exceptions: Exceptions): void {
-    this.#cluster.tell({ mode: this.#mode, replicas: this.#replicas, exceptions });
+    if (this.#told !== null) this.#cluster.tell({ ...this.#told, exceptions });
   }
 
   #work(run: Run): void {
@@ -133,6 +138,7 @@ export class Leading {
     this.#run = null;
     this.#leveller = null;
     this.#levelled = "";
+    this.#told = null;
   }
 
   #demand(nodes: number, leastOf: (collection: string) => number): ReadonlyMap<string, number> {

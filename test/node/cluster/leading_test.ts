@@ -48,7 +48,7 @@ function rigOf(collections: number, lookupMs: number): Rig {
     leadsIn: 1 as number | null,
     membership,
     placement: { exceptions: new Map<string, readonly string[]>() },
-    control: { replicas: new Map<string, number>() },
+    control: { mode: "", replicas: new Map<string, number>() },
     tell: (content: Told) => {
       told.push(content);
       return true;
