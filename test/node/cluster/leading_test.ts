@@ -11,13 +11,14 @@ const test = suite("leading");
 const CAPACITY = 10;
 const LOOK_MS = 2_000;
 
-type Told = Pick<Control, "exceptions" | "replicas">;
+type Told = Pick<Control, "exceptions" | "replicas" | "mode">;
 
 interface Rig {
   readonly clock: ManualClock;
   readonly told: Told[];
   readonly cluster: { leadsIn: number | null };
   readonly membership: Membership;
+  readonly flags: { replicaGrowth: boolean };
   readonly leading: Leading;
   /** Names that were looked up since the last time, by turn of the event loop. */
   lookups: number;
@@ -54,13 +55,15 @@ function rigOf(collections: number, lookupMs: number): Rig {
       return true;
     },
   } satisfies LedCluster;
+  const flags = { replicaGrowth: true };
   const rig: Rig = {
     clock,
     told,
     cluster,
     membership,
     lookups: 0,
-    leading: new Leading(cluster, catalog, clock, CAPACITY, { replicaGrowth: true }),
+    flags,
+    leading: new Leading(cluster, catalog, clock, CAPACITY, flags),
   };
   return rig;
 }
@@ -110,6 +113,46 @@ test("A busy collection gets its place while a long levelling is under way", asy
   assert.is(rig.told[0]?.replicas.get("c000000"), 2);
   assert.ok(rig.lookups < 8_000, `${rig.lookups} names: the levelling had ended`);
   rig.leading.stop();
+});
+
+test("A mode that gets worse is told while a long levelling is under way, and again with what that has found", async () => {
+  const rig = rigOf(4_000, 1);
+  rig.clock.advanceNow(LOOK_MS);
+  assert.is(rig.told.length, 0);
+  rig.membership.observe(beatOf("b", 2, { mode: "lexical" }), 0);
+  for (let look = 0; look < 3 && rig.told.length === 0; look++) await rig.clock.advance(LOOK_MS);
+  assert.equal(rig.told.map(({ mode }) => mode), ["lexical"]); // biome-ignore format: one thought
+  assert.ok(rig.lookups < 8_000, `${rig.lookups} names: the levelling had ended`);
+  for (let look = 0; look < 100 && rig.told.length === 1; look++) await rig.clock.advance(LOOK_MS);
+  assert.is(rig.told.at(-1)?.mode, "lexical");
+  rig.leading.stop();
+});
+
+test("While growth is switched off a busy collection has the places of its settings, and gets more when it is on again", async () => {
+  const rig = rigOf(30, 0);
+  const places = () => rig.told.at(-1)?.replicas.get("c000000");
+  heat(rig, 2);
+  for (let look = 0; look < 10 && places() === undefined; look++) await rig.clock.advance(LOOK_MS);
+  assert.is(places(), 2);
+  rig.flags.replicaGrowth = false;
+  await rig.clock.advance(LOOK_MS);
+  assert.is(places(), undefined);
+  rig.flags.replicaGrowth = true;
+  for (let look = 0; look < 10 && places() === undefined; look++) await rig.clock.advance(LOOK_MS);
+  assert.is(places(), 2);
+  rig.leading.stop();
+});
+
+test("What has not changed is told again now and then, for those who have missed it, and nothing else", async () => {
+  const rig = rigOf(30, 0);
+  await rig.clock.advance(LOOK_MS);
+  rig.told.length = 0;
+  await rig.clock.advance(9 * LOOK_MS);
+  assert.is(rig.told.length, 1);
+  await rig.clock.advance(5 * LOOK_MS);
+  assert.is(rig.told.length, 2);
+  rig.leading.stop();
+  assert.is(rig.clock.pendingTimers, 0);
 });
 
 test.run();
