@@ -1,7 +1,7 @@
 import type { Timer } from "../runtime/clock.ts";
 import { announceDrain, type DrainState, stepDrain } from "./drain/drain.ts";
 import { type Control, NO_CONTROL, newerControl } from "./lease/control.ts";
-import { type LeaseEvent, type LeaseOutcome, type LeaseState, leadsIn, noLease, stepLease } from "./lease/lease.ts";
+import { Leadership } from "./lease/leadership.ts";
 import { earliestOf, mayAnswer, Strangers } from "./membership/foreign.ts";
 import { type Heartbeat, type Incarnation, isLater, WIRE_VERSION } from "./membership/heartbeat.ts";
 import { isRoutable, type Member } from "./membership/member.ts";
@@ -55,10 +55,8 @@ export class ClusterNode<Request, Answer> {
   readonly #former: string[] = [];
   #sequence = 0;
   #ready: { version: number; names: ReadonlySet<string> } = { version: 0, names: new Set() };
-  #lease: LeaseState;
+  readonly #leadership: Leadership;
   #control = NO_CONTROL;
-  #epoch = 0;
-  #wasLeading: number | null = null;
   #drain: DrainState = { kind: "serving" };
   readonly #onLeft: (() => void)[] = [];
   #rivalHeardMs: number | null = null;
@@ -75,7 +73,16 @@ export class ClusterNode<Request, Answer> {
     this.#incarnation = this.#begin();
     this.#strangers = new Strangers(options.membership.deadAfterMs);
     this.#wallJumps = new WallJumps(clock);
-    this.#lease = noLease(nowMs + options.membership.suspectAfterMs);
+    this.#leadership = new Leadership({
+      self: identity.name,
+      clock,
+      network: ports.network,
+      limits: options.lease,
+      listenMs: options.membership.suspectAfterMs,
+      incarnation: () => this.#incarnation.id,
+      mayLead: () => this.#mayLead(),
+      onEvent: ports.onEvent,
+    });
     this.#beatMs = nowMs - options.membership.heartbeatMs;
     this.#sweptMs = nowMs;
     this.membership = new Membership(options.membership, nowMs, (event) => this.#happened(event));
@@ -135,7 +142,7 @@ export class ClusterNode<Request, Answer> {
 
   /** The epoch in which it leads; null: it does not. */
   get leadsIn(): number | null {
-    return leadsIn(this.#lease, this.#ports.clock.monotonicMs());
+    return this.#leadership.leadsIn;
   }
 
   /** Places that the collection is to have now. */
@@ -169,7 +176,7 @@ export class ClusterNode<Request, Answer> {
       if (this.#strangers.hear(beat, nowMs)) this.#ports.onEvent({ kind: "foreign", node: beat.node }); // C4
       return;
     }
-    if (beat.epoch > this.#epoch) this.#epoch = beat.epoch;
+    this.#leadership.hear(beat.epoch);
     const before = this.membership.find(beat.node);
     this.membership.observe(beat, nowMs);
     const after = this.membership.find(beat.node);
@@ -185,7 +192,7 @@ export class ClusterNode<Request, Answer> {
     this.placement.setExceptions(newer.exceptions);
     this.#succession.consider(newer.exceptions.keys());
     this.#succession.consider(newer.replicas.keys());
-    this.#epoch = Math.max(this.#epoch, newer.epoch);
+    this.#leadership.hear(newer.epoch);
   }
 
   /** As the leader, tells all what is to hold from now on. False: it does not lead, nothing was told. */
@@ -245,7 +252,7 @@ export class ClusterNode<Request, Answer> {
     this.#giveWay(nowMs);
     if (nowMs - this.#beatMs >= membership.heartbeatMs) this.#beat();
     this.membership.sweep(nowMs);
-    this.#stepLease({ kind: "tick" });
+    this.#leadership.step({ kind: "tick" });
     this.#move(nowMs);
     this.#stepDrain(nowMs);
     if (this.#drain.kind !== "left") this.#timer = clock.setTimer(sweepMs, () => this.#sweep());
@@ -269,7 +276,7 @@ export class ClusterNode<Request, Answer> {
     this.#former.length = Math.min(this.#former.length, MAX_FORMER);
     this.#incarnation = this.#begin();
     this.membership.forget(this.name);
-    this.#lease = noLease(this.#ports.clock.monotonicMs() + this.#options.membership.suspectAfterMs);
+    this.#leadership.beginAnew();
   }
 
   #begin(): Incarnation {
@@ -299,7 +306,7 @@ export class ClusterNode<Request, Answer> {
       ready: { version: this.#ready.version, names: isFull ? names : null },
       stores: this.#identity.stores,
       answersClients: this.#isAnswering && !this.isDraining,
-      epoch: this.#epoch,
+      epoch: this.#leadership.epoch,
       isLeader: this.leadsIn !== null,
     };
     this.membership.observe({ ...beat, ready: this.#ready }, nowMs);
@@ -345,32 +352,6 @@ export class ClusterNode<Request, Answer> {
     for (const name of release) local.release(name);
   }
 
-  #stepLease(event: LeaseEvent): void {
-    const { clock, network, onEvent } = this.#ports;
-    const [state, effects] = stepLease(this.#lease, event, {
-      self: this.name,
-      incarnation: this.#incarnation.id,
-      nowMs: clock.monotonicMs(),
-      wallMs: clock.wallMs(),
-      limits: this.#options.lease,
-      knownEpoch: this.#epoch,
-      mayLead: this.#mayLead(),
-    });
-    this.#lease = state;
-    const epoch = this.leadsIn;
-    if (epoch !== null) this.#epoch = Math.max(this.#epoch, epoch);
-    if (epoch !== this.#wasLeading) {
-      const was = this.#wasLeading;
-      this.#wasLeading = epoch;
-      onEvent(epoch === null ? { kind: "follows", node: this.name, epoch: was ?? 0 } : { kind: "leads", node: this.name, epoch });
-    }
-    for (const effect of effects) {
-      const settle = (outcome: LeaseOutcome) => this.#stepLease({ kind: "outcome", id: effect.id, outcome });
-      if (effect.kind === "read") network.readLease(settle);
-      else network.writeLease(effect.record, effect.expected, settle);
-    }
-  }
-
   /** A handful would lead, the same for all who see the same nodes: a thousand need not ask for the lease every few seconds. */
   #mayLead(): boolean {
     if (!this.#identity.isShared || this.isExcluded || this.isDraining || !this.#ports.network.isConnected) return false;
@@ -389,7 +370,7 @@ export class ClusterNode<Request, Answer> {
     const view = { nowMs, inFlight: inFlight + queue + this.router.open, unsucceeded, hasPeers: others.length > 0 };
     this.#drain = stepDrain(this.#drain, view, this.#options.drain);
     if (this.#drain.kind !== "left") return;
-    this.#stepLease({ kind: "release" });
+    this.#leadership.step({ kind: "release" });
     this.#beat();
     this.#timer?.cancel();
     for (const left of this.#onLeft.splice(0)) left();
