@@ -34,6 +34,7 @@ import { startCoordination } from "./coordination.ts";
 import { type Core, NO_RETRIEVER_TAP, type RetrieverTap, startCore } from "./core.ts";
 import { loadDocumentation } from "./documentation.ts";
 import { drainBridge } from "./drain_bridge.ts";
+import { type Ending, endAll } from "./endings.ts";
 import { serveEndpoints } from "./endpoints.ts";
 import { nodeName } from "./identity.ts";
 import { openJobQueue } from "./job_queue.ts";
@@ -81,9 +82,6 @@ const LEAVE_JOBS_MS = 2_000;
 /** Time for the last spans to be sent. */
 const TRACES_STOP_MS = 2_000;
 
-/** What takes down one thing that a start has built. */
-type Ending = (reason: string) => unknown;
-
 /**
  * Starts a node. Rejects with what a person has to mend: the data folder is in use, it or the database is of a newer
  * format, the address is taken. A server that is away keeps no node from starting: it starts with the mode that is left.
@@ -96,7 +94,7 @@ export async function startNode(
   try {
     return await buildNode(config, environment, endings);
   } catch (thrown) {
-    for (const end of endings.reverse()) await end("the start failed");
+    await endAll(endings, "the start failed", () => {}); // why it failed says more
     throw thrown;
   }
 }
@@ -294,7 +292,9 @@ async function buildNode(
     if (services.isFirstStart() && config.loadDocumentation)
       void loadDocumentation({ ...core, logger }, collectionDefaults(services.embedding.name), background.signal);
   };
-  core.known.then(begin, () => {}); // a drain came first
+  core.known.then(begin, (err: unknown) => {
+    if (!background.signal.aborted) logger.error({ err }, "what works on the collections could not begin: this node is not ready");
+  });
 
   const drain = async (reason: string): Promise<void> => {
     logger.info({ reason }, "draining");
@@ -306,7 +306,7 @@ async function buildNode(
     await cluster?.close(NATS_CLOSE_MS);
     await nats?.link.close(NATS_CLOSE_MS);
     await local.close(0);
-    for (const end of endings.reverse()) await end(reason);
+    await endAll(endings, reason, (err) => logger.error({ err }, "a part of the node did not end well; the rest ends all the same"));
     logger.info({ reason }, "stopped");
   };
   let stopped: Promise<void> | null = null;
