@@ -156,7 +156,11 @@ export class JetStreamJobs implements JobQueue {
   tell(job: JobRecord): void {
     const { id, collection, kind, status, counts } = job;
     const event = { job: id, collection, kind, status, counts, node: this.#parts.node };
-    this.#parts.link.client?.publish(progressSubject(collection, id), JSON.stringify(event)); // without a connection nobody would hear it
+    try {
+      this.#parts.link.client?.publish(progressSubject(collection, id), JSON.stringify(event)); // without a connection nobody would hear it
+    } catch {
+      this.#parts.count("job_progress_lost"); // it closes at this moment
+    }
   }
 
   stop(): void {

@@ -1,6 +1,7 @@
 import { ErrorCode, NatsError } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { JobRecord } from "../../../../actors/document_store/document_store.ts";
 import { JetStreamJobs } from "../../../../cluster/nats/jobs/jetstream_jobs.ts";
 import { createLogger } from "../../../../telemetry/logs.ts";
 import type { NatsLink } from "../../../../transport/nats/link.ts";
@@ -26,10 +27,10 @@ function fullLink(isConnected: boolean) {
   return { asked, link: { isConnected, client, state: { kind: "connected" }, attach } as unknown as NatsLink };
 }
 
-function openJobs(link: NatsLink) {
+function openJobs(link: NatsLink, count: (event: string) => void = () => {}) {
   const clock = manualClock();
   const logger = createLogger({ level: "silent", node: "test" });
-  return { clock, jobs: new JetStreamJobs({ link, stores: "s", node: "n", maxJobs: 10, clock, logger, count: () => {} }) };
+  return { clock, jobs: new JetStreamJobs({ link, stores: "s", node: "n", maxJobs: 10, clock, logger, count }) };
 }
 
 test("Streams that could not be made for want of room are tried again with the next job", async () => {
@@ -50,6 +51,20 @@ test("Connections that come while figures are read leave one reading that goes o
   assert.is(clock.pendingTimers, 1);
   jobs.stop();
   assert.is(clock.pendingTimers, 0);
+});
+
+test("Progress that the client refuses to send is counted, and costs the job nothing", () => {
+  const client = {
+    publish() {
+      throw new NatsError("closed", ErrorCode.ConnectionClosed);
+    },
+  };
+  const counted: string[] = [];
+  const link = { isConnected: false, client, attach: () => () => {} } as unknown as NatsLink;
+  const { jobs } = openJobs(link, (event) => counted.push(event));
+  jobs.tell({ id: "j", collection: "docs", kind: "documents", status: "running", counts: {} } as unknown as JobRecord);
+  assert.equal(counted, ["job_progress_lost"]);
+  jobs.stop();
 });
 
 test.run();
