@@ -23,6 +23,8 @@ export interface CatalogSyncParts {
 const RESCAN_MS = 30_000;
 const PAGE = 1_000;
 const LOOK_LIMIT_MS = 10_000;
+/** Changed collections that are read at once: after a time without word there may be thousands. */
+const MAX_AT_ONCE = 16;
 /** Changes that wait to be looked at; beyond it the next rescan finds them. */
 const MAX_WAITING = 10_000;
 /** Looks for names that nobody knows, in a second: strangers must not make the store work. */
@@ -37,6 +39,8 @@ export class CatalogSync {
   /** To be looked at once more, and whether that is still wanted then. */
   readonly #waiting = new Map<string, () => boolean>();
   readonly #looking = new Map<string, Promise<void>>();
+  /** To be looked at when others have been, and whether that is still wanted then. */
+  readonly #queued = new Map<string, () => boolean>();
   #timer: Timer | null = null;
   #aliases: Promise<void> = Promise.resolve();
   #nextAliases: Promise<void> | null = null;
@@ -55,8 +59,10 @@ export class CatalogSync {
    */
   changed(collection: string, isWanted: () => boolean = ALWAYS): void {
     if (!this.#parts.catalog.isLoaded) return; // K4
-    if (!this.#looking.has(collection)) return void this.#look(collection);
-    if (this.#waiting.size < MAX_WAITING && this.#waiting.get(collection) !== ALWAYS) this.#waiting.set(collection, isWanted); // K3
+    const isUnderWay = this.#looking.has(collection);
+    if (!isUnderWay && this.#looking.size < MAX_AT_ONCE) return void this.#look(collection);
+    const later = isUnderWay ? this.#waiting : this.#queued; // K3
+    if (later.size < MAX_WAITING && later.get(collection) !== ALWAYS) later.set(collection, isWanted);
   }
 
   /** Another node says that it has moved an alias: all are read, once more where that is under way (K3). */
@@ -133,10 +139,20 @@ export class CatalogSync {
         this.#looking.delete(collection);
         const isWanted = this.#waiting.get(collection);
         this.#waiting.delete(collection);
-        if (isWanted?.() === true && !this.#stop.signal.aborted) void this.#look(collection);
+        if (this.#stop.signal.aborted) return;
+        if (isWanted?.() === true) void this.#look(collection);
+        this.#lookOn();
       });
     this.#looking.set(collection, look);
     return look;
+  }
+
+  #lookOn(): void {
+    for (const [collection, isWanted] of this.#queued) {
+      if (this.#looking.size >= MAX_AT_ONCE) return;
+      this.#queued.delete(collection);
+      if (isWanted()) this.changed(collection, isWanted);
+    }
   }
 
   async #compare(): Promise<void> {

@@ -67,6 +67,19 @@ test("A change is looked at at once; what is told meanwhile is looked at once mo
   sync.stop();
 });
 
+test("Of very many that have changed a few are read at once, each once, and all are in the end", async () => {
+  const names = Array.from({ length: 100 }, (_, at) => `c${at}`);
+  const { clock, sync, looked, hold, letGo } = syncing([], names.map((name) => recordOf(name, 1))); // biome-ignore format: one thought
+  hold();
+  for (let times = 0; times < 3; times++) for (const name of names.slice(16)) sync.changed(name);
+  for (const name of names.slice(0, 16)) sync.changed(name, () => false);
+  assert.is(looked.length, 16);
+  letGo();
+  await clock.flush();
+  assert.equal([...new Set(looked)].sort(), names.slice(16).sort(), "what is not wanted any more is left out");
+  sync.stop();
+});
+
 test("What the look under way has found already is not looked at once more; a word that does not say what has changed wins", async () => {
   const { clock, sync, looked, hold, letGo } = syncing([], [recordOf("docs", 1)]);
   hold();
