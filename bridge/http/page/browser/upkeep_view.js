@@ -32,7 +32,8 @@ export function upkeepTasks(children) {
 export function upkeepCells({ task, is_paused: isPaused, is_running: isRunning, next_run_at: next, ...last }, nowMs) {
   const seconds = next === null ? 0 : Math.ceil((Date.parse(next) - nowMs) / 1000);
   const due = seconds > 0 ? `in ${formatSpan(seconds)}` : "now";
-  const outcome = last.last_error ?? `${formatMany(last.last_count, "thing")} in ${formatMs(last.last_duration_ms)}`;
+  const done = last.last_count === 0 ? "nothing to do" : `${formatMany(last.last_count, "thing")} in ${formatMs(last.last_duration_ms)}`;
+  const outcome = last.last_error ?? done;
   return [
     task.replaceAll("_", " "),
     isRunning ? "runs" : isPaused ? "paused" : "waits",

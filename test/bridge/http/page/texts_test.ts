@@ -71,6 +71,7 @@ test("A task of upkeep is told of by its last run, what came of it, and when it 
     next_run_at: new Date(nowMs + 20_000).toISOString(),
   };
   assert.equal(upkeepCells(task, nowMs), ["optimize indexes", "waits", "30 s ago", "2 things in 41.0 ms", "in 20 s", "12, 1 failed"]);
+  assert.is(upkeepCells({ ...task, last_count: 0 }, nowMs)[3], "nothing to do");
   const paused = upkeepCells({ ...task, is_paused: true, next_run_at: null, last_error: "unavailable: away" }, nowMs);
   assert.equal(paused.slice(1, 5), ["paused", "30 s ago", "unavailable: away", ""]);
   assert.equal(upkeepCells({ ...task, is_running: true, last_run_at: null, next_run_at: null }, nowMs).slice(1, 5), [
