@@ -4,7 +4,8 @@
  * Deno, when a server refuses a login); and an attempt that is given up after its time leaves its socket open.
  */
 import { createConnection, type Socket } from "node:net";
-import type { ConnectionOptions, NatsConnection } from "nats";
+import { connect, type TLSSocket, type ConnectionOptions as TlsConnectionOptions } from "node:tls";
+import { type ConnectionOptions, ErrorCode, type NatsConnection, NatsError } from "nats";
 import { NatsConnectionImpl, setTransportFactory } from "nats/lib/nats-base-client/internal_mod.js";
 import { NodeTransport } from "nats/lib/src/node_transport.js";
 
@@ -31,8 +32,28 @@ class SafeTransport extends NodeTransport {
     });
   }
 
-  override async startTLS() {
-    return listening(await super.startTLS());
+  /** A server that refuses a certificate under TLS 1.3 says so after the handshake: the listener is there from the beginning. */
+  override async startTLS(): Promise<TLSSocket> {
+    const socket = await this.#beginTls();
+    return new Promise((resolve, reject) => {
+      socket.once("secureConnect", () => {
+        socket.removeAllListeners();
+        resolve(socket);
+      });
+      socket.once("error", reject);
+      socket.once("close", () => reject(new Error("The connection was closed before it was secure")));
+    });
+  }
+
+  async #beginTls(): Promise<TLSSocket> {
+    const { tls } = this.options;
+    try {
+      const files = tls ? await this.loadClientCerts() : undefined;
+      const options = { servername: this.tlsName, rejectUnauthorized: true, ...tls, ...files, socket: this.socket };
+      return listening(connect(options as TlsConnectionOptions));
+    } catch (thrown) {
+      throw NatsError.errorForCode(ErrorCode.Tls, thrown as Error); // a certificate or a key that cannot be read
+    }
   }
 
   override close(error?: Error): Promise<void> {
