@@ -146,6 +146,8 @@ provider("What a provider has embedded is kept in Redis, and costs nothing after
     const cost = paid().length;
     node = await launchKennel(settings);
     caller = new Caller(node.url);
+    // A node does not wait for Redis: what is asked before it is there is paid for.
+    await until("Redis is there", async () => (await childrenOf(caller)).get("redis")?.state === "ready");
     assert.equal((await caller.search("animals", question)).data, before.data);
     assert.is(paid().length, cost);
   } finally {
