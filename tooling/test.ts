@@ -22,8 +22,18 @@ const END_GRACE_MS = 30_000;
 /** More failed files than this are no accident of a busy machine: they are not run again. */
 const MAX_SECOND_RUNS = 3;
 const SERVICES_FOLDER = "test/services/";
-/** Of these one at a time: they start Milvus, whose etcd listens on one fixed port. The others wait for a free processor only. */
+/** Of these one at a time: they start Milvus, whose etcd listens on one fixed port. */
 const MILVUS_TESTS = ["milvus/", "faults/", "production_test.ts"].map((name) => `${SERVICES_FOLDER}${name}`);
+
+/** These ask little of a processor, and run beside any. */
+const LIGHT_TESTS = ["nats/", "redis/"].map((name) => `${SERVICES_FOLDER}${name}`);
+
+/** Of the others (a browser, a fuzzer, a cluster) each keeps a processor busy: one at a time, beside one with Milvus or a light one. */
+function laneOf(file: string): string | null {
+  const isOf = (starts: readonly string[]) => starts.some((start) => file.startsWith(start));
+  if (!file.startsWith(SERVICES_FOLDER) || isOf(LIGHT_TESTS)) return null;
+  return isOf(MILVUS_TESTS) ? "milvus" : "others";
+}
 
 interface Options {
   readonly services: boolean;
@@ -115,8 +125,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   const runtimes = await provideRuntimes(options.runtimes, signal);
   const runOptions: RunOptions = {
     concurrency: CONCURRENCY,
-    // The others keep a processor busy each (a browser, a fuzzer): one of them at a time beside one with Milvus.
-    laneOf: (file) => (options.services ? (MILVUS_TESTS.some((start) => file.startsWith(start)) ? "milvus" : "others") : null),
+    laneOf,
     fileTimeoutMs: options.services ? SERVICE_FILE_TIMEOUT_MS : FILE_TIMEOUT_MS,
     endGraceMs: END_GRACE_MS,
     env,
