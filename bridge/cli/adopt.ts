@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { foreignCollectionSchema, foreignCollectionsSchema } from "../schema/adoptions.ts";
 import { collectionSchema, type WireCollection } from "../schema/collections.ts";
 import { collectionPath } from "./client.ts";
-import type { CommandContext } from "./command_line.ts";
+import type { CommandContext } from "./context.ts";
 import { EXIT } from "./terminal.ts";
 
 export interface AdoptOptions {

@@ -6,7 +6,7 @@ import { printableConfig } from "../../config/print.ts";
 import type { Config } from "../../config/schema.ts";
 import { toKennelError } from "../../runtime/errors.ts";
 import { VERSION } from "../../runtime/version.ts";
-import type { LocalContext } from "./command_line.ts";
+import type { LocalContext } from "./context.ts";
 import { startProgress } from "./progress.ts";
 import { CommandError, EXIT } from "./terminal.ts";
 

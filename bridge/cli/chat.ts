@@ -1,5 +1,5 @@
 import { chatAnswerSchema } from "../schema/chat.ts";
-import type { CommandContext } from "./command_line.ts";
+import type { CommandContext } from "./context.ts";
 
 export interface ChatOptions {
   readonly json: boolean;

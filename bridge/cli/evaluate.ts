@@ -5,7 +5,7 @@ import { ENSEMBLE_PARTS, type WeightedStrategy } from "../../actors/retriever/se
 import { collectionSchema } from "../schema/collections.ts";
 import { searchAnswerSchema } from "../schema/search.ts";
 import { collectionPath } from "./client.ts";
-import type { CommandContext } from "./command_line.ts";
+import type { CommandContext } from "./context.ts";
 import { type JudgedQuery, readJudgedQueries } from "./judged_queries.ts";
 import { type Progress, startProgress } from "./progress.ts";
 import { CommandError, EXIT } from "./terminal.ts";

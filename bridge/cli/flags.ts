@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { flagSchema, flagsSchema } from "../schema/flags.ts";
-import type { CommandContext } from "./command_line.ts";
+import type { CommandContext } from "./context.ts";
 
 export interface SwitchFlagOptions {
   readonly json: boolean;

@@ -1,7 +1,7 @@
 import { collectionSchema } from "../schema/collections.ts";
 import { jobSchema, type WireJob } from "../schema/jobs.ts";
 import { type Body, collectionPath } from "./client.ts";
-import type { CommandContext } from "./command_line.ts";
+import type { CommandContext } from "./context.ts";
 import { type FoundDocument, findFiles, readDocuments } from "./documents_on_disk.ts";
 import { type Progress, startProgress } from "./progress.ts";
 import { CommandError, EXIT } from "./terminal.ts";

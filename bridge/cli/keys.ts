@@ -6,7 +6,7 @@ import { newKey } from "../keys/key.ts";
 import { changeKeys, type KeyRecord, MAX_KEYS, readKeys } from "../keys/key_file.ts";
 import { readLastUses } from "../keys/last_uses.ts";
 import { flawOf, inOrder } from "../keys/principals.ts";
-import type { LocalContext } from "./command_line.ts";
+import type { LocalContext } from "./context.ts";
 import { type KeyLimitOptions, limitsOf, showLimits } from "./key_limit_options.ts";
 import { CommandError, EXIT } from "./terminal.ts";
 

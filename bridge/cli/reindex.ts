@@ -1,7 +1,7 @@
 import type { SWITCHES } from "../../actors/document_store/document_store.ts";
 import { jobSchema, type WireJob } from "../schema/jobs.ts";
 import { collectionPath } from "./client.ts";
-import type { CommandContext } from "./command_line.ts";
+import type { CommandContext } from "./context.ts";
 import { readJudgedQueries } from "./judged_queries.ts";
 import { startProgress } from "./progress.ts";
 import { CommandError, EXIT } from "./terminal.ts";

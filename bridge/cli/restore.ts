@@ -8,7 +8,7 @@ import { DATABASE_FILE } from "../../actors/document_store/libsql.ts";
 import { type BackupContents, becomeStore, readBackup } from "../../actors/document_store/libsql_backup.ts";
 import { lockFolder } from "../../runtime/folder_lock.ts";
 import { embeddedStore, failed, megabytes } from "./backup.ts";
-import type { LocalContext } from "./command_line.ts";
+import type { LocalContext } from "./context.ts";
 import { type Progress, startProgress } from "./progress.ts";
 import { CommandError, EXIT } from "./terminal.ts";
 

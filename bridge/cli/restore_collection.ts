@@ -2,7 +2,7 @@ import { type BackedUpDocument, canRead, type OpenCollection, openCollection } f
 import { collectionSchema, fromCollection } from "../schema/collections.ts";
 import { failed } from "./backup.ts";
 import { collectionPath } from "./client.ts";
-import type { CommandContext } from "./command_line.ts";
+import type { CommandContext } from "./context.ts";
 import { BATCH_BYTES, BATCH_DOCUMENTS, type Batch, JobQueue, report } from "./ingest.ts";
 import { startProgress } from "./progress.ts";
 import { readWhole } from "./restore.ts";

@@ -1,6 +1,6 @@
 import { newKey } from "../keys/key.ts";
 import type { KeyRecord } from "../keys/key_file.ts";
-import type { LocalContext } from "./command_line.ts";
+import type { LocalContext } from "./context.ts";
 import { changeKeyFile, durationOf, expiryOf, shown, stateOf, withKey } from "./keys.ts";
 import { CommandError, EXIT } from "./terminal.ts";
 

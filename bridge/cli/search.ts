@@ -3,7 +3,7 @@ import type { WeightedStrategy } from "../../actors/retriever/search.ts";
 import { type hitSchema, searchAnswerSchema } from "../schema/search.ts";
 import { acrossAnswerSchema } from "../schema/search_across.ts";
 import { collectionPath } from "./client.ts";
-import type { CommandContext } from "./command_line.ts";
+import type { CommandContext } from "./context.ts";
 
 export interface SearchOptions {
   readonly strategy?: string;

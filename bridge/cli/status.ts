@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { type statusNodeSchema, statusSchema } from "../schema/status.ts";
-import type { CommandContext } from "./command_line.ts";
+import type { CommandContext } from "./context.ts";
 
 export interface StatusOptions {
   readonly watch: boolean;

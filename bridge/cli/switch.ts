@@ -1,6 +1,6 @@
 import { collectionSchema } from "../schema/collections.ts";
 import { collectionPath } from "./client.ts";
-import type { CommandContext } from "./command_line.ts";
+import type { CommandContext } from "./context.ts";
 
 export interface SwitchOptions {
   readonly json: boolean;

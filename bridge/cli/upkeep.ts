@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { type UpkeepAction, upkeepListSchema, upkeepTaskSchema } from "../schema/upkeep.ts";
-import type { CommandContext } from "./command_line.ts";
+import type { CommandContext } from "./context.ts";
 import { EXIT } from "./terminal.ts";
 
 type Task = z.output<typeof upkeepTaskSchema>;

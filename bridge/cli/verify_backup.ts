@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type BackedUpDocument, canRead, openCollection } from "../../actors/document_store/libsql_backup.ts";
 import { contentHashOf } from "../../actors/ingest/accept.ts";
 import { failed } from "./backup.ts";
-import type { LocalContext } from "./command_line.ts";
+import type { LocalContext } from "./context.ts";
 import { startProgress } from "./progress.ts";
 import { readWhole, restoreInto } from "./restore.ts";
 import { CommandError, EXIT } from "./terminal.ts";

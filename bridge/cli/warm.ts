@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { collectionPath } from "./client.ts";
-import type { CommandContext } from "./command_line.ts";
+import type { CommandContext } from "./context.ts";
 import { startProgress } from "./progress.ts";
 
 export interface WarmOptions {
