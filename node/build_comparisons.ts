@@ -1,5 +1,6 @@
 import { type Catalog, pinned } from "../actors/document_store/catalog.ts";
-import type { CollectionRecord, ComparisonPlan } from "../actors/document_store/document_store.ts";
+import type { CollectionRecord } from "../actors/document_store/collection_record.ts";
+import type { ComparisonPlan } from "../actors/document_store/index_version.ts";
 import type { BuildComparer } from "../actors/ingest/comparing.ts";
 import { BuildsCompared, type ComparedQuestion, judgedQuestions } from "../actors/retriever/evaluation/build_comparison.ts";
 import type { PopularQueries } from "../actors/retriever/registry/popular_queries.ts";

@@ -1,7 +1,9 @@
 import { kennelError } from "../../runtime/errors.ts";
 import type { AdoptedDocument, ForeignCollections } from "../vector_store/adoption.ts";
 import type { Catalog } from "./catalog.ts";
-import type { CollectionRecord, DocumentRecord, DocumentStore } from "./document_store.ts";
+import type { CollectionRecord } from "./collection_record.ts";
+import type { DocumentRecord } from "./document_record.ts";
+import type { DocumentStore } from "./document_store.ts";
 
 type Reader = Pick<DocumentStore, "getDocument" | "listDocuments">;
 

@@ -1,5 +1,7 @@
 import { type KennelError, kennelError } from "../../runtime/errors.ts";
-import type { AliasRecord, CollectionRecord, CollectionSettings, DocumentStore, IndexVersion, Page } from "./document_store.ts";
+import type { AliasRecord, CollectionRecord, CollectionSettings } from "./collection_record.ts";
+import type { DocumentStore, Page } from "./document_store.ts";
+import type { IndexVersion } from "./index_version.ts";
 
 // Invariants:
 //   C1. The document store is written first; the view follows what it acknowledged.

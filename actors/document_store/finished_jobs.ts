@@ -1,5 +1,6 @@
 import type { Catalog } from "./catalog.ts";
-import type { DocumentStore, JobRecord } from "./document_store.ts";
+import type { DocumentStore } from "./document_store.ts";
+import type { JobRecord } from "./job_record.ts";
 
 /**
  * Reads a job; one that has completed is given only once this node's catalog knows the index version that holds all of it

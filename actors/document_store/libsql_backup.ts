@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import type { Clock } from "../../runtime/clock.ts";
 import { createWorkerPool } from "../../runtime/worker_pool.ts";
 import { digestPath, sha256Of } from "./backup_digest.ts";
-import type { CollectionRecord } from "./document_store.ts";
+import type { CollectionRecord } from "./collection_record.ts";
 import { type BackupContents, type BackupNotes, becomeStore, expectedBytes, openBackup, readBackup } from "./libsql/backup/backup_file.ts";
 import type { BackupTask } from "./libsql/backup/backup_thread.ts";
 import { type BackedUpDocument, storedDocuments } from "./libsql/backup/stored_documents.ts";

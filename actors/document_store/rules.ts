@@ -1,6 +1,9 @@
 import { type KennelError, kennelError } from "../../runtime/errors.ts";
 import type { AttributeSchema } from "../vector_store/filter.ts";
-import type { Chunk, CollectionRecord, IndexVersion, Page, ParsedDocument } from "./document_store.ts";
+import type { CollectionRecord } from "./collection_record.ts";
+import type { Chunk, ParsedDocument } from "./document_record.ts";
+import type { Page } from "./document_store.ts";
+import type { IndexVersion } from "./index_version.ts";
 
 /** What every document store decides alike. */
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { kennelError } from "../../runtime/errors.ts";
-import type { SourceDocument } from "../document_store/document_store.ts";
+import type { SourceDocument } from "../document_store/document_record.ts";
 import { ATTRIBUTE_KEY, type Attributes, type AttributeType } from "../vector_store/filter.ts";
 import { cleanText } from "./parsing/parsed_text.ts";
 

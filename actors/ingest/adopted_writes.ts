@@ -1,5 +1,6 @@
 import { type KennelError, kennelError } from "../../runtime/errors.ts";
-import type { CollectionRecord, SourceDocument } from "../document_store/document_store.ts";
+import type { CollectionRecord } from "../document_store/collection_record.ts";
+import type { SourceDocument } from "../document_store/document_record.ts";
 import type { AdoptedColumn, Adoption } from "../vector_store/adoption.ts";
 import type { AttributeValue } from "../vector_store/filter.ts";
 import type { PreparedDocument } from "./preparing/preparer.ts";

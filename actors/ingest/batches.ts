@@ -1,4 +1,4 @@
-import type { SourceDocument } from "../document_store/document_store.ts";
+import type { SourceDocument } from "../document_store/document_record.ts";
 
 export interface BatchLimits {
   readonly batchDocuments: number;

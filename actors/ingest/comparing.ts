@@ -1,4 +1,5 @@
-import type { BuildComparison, CollectionRecord, ComparisonPlan, ReindexOutcome, ReindexPlan } from "../document_store/document_store.ts";
+import type { CollectionRecord } from "../document_store/collection_record.ts";
+import type { BuildComparison, ComparisonPlan, ReindexOutcome, ReindexPlan } from "../document_store/index_version.ts";
 
 /** Asks two builds of one collection the same questions, a few at a time. */
 export interface RunningComparison {

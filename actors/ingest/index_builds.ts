@@ -1,5 +1,6 @@
 import { kennelError, toKennelError } from "../../runtime/errors.ts";
-import type { BuildSettings, CollectionRecord, IndexVersion } from "../document_store/document_store.ts";
+import type { BuildSettings, CollectionRecord } from "../document_store/collection_record.ts";
+import type { IndexVersion } from "../document_store/index_version.ts";
 import type { EmbeddingModel } from "../embedding/embedding.ts";
 import type { AttributeSchema } from "../vector_store/filter.ts";
 import type { ChunkRow, IndexName, VectorStore } from "../vector_store/vector_store.ts";

@@ -1,5 +1,6 @@
 import type { Clock } from "../../runtime/clock.ts";
-import type { JobRecord, ParsedDocument } from "../document_store/document_store.ts";
+import type { ParsedDocument } from "../document_store/document_record.ts";
+import type { JobRecord } from "../document_store/job_record.ts";
 
 export interface IngestMetrics {
   documents(outcome: "indexed" | "unchanged" | "skipped" | "failed" | "deleted", count: number): void;

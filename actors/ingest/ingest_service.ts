@@ -1,6 +1,8 @@
 import { kennelError } from "../../runtime/errors.ts";
 import type { ActorRef, Asks } from "../../supervisor/kernel/behavior.ts";
-import type { BuildSettings, CollectionRecord, JobRecord, ReindexPlan } from "../document_store/document_store.ts";
+import type { BuildSettings, CollectionRecord } from "../document_store/collection_record.ts";
+import type { ReindexPlan } from "../document_store/index_version.ts";
+import type { JobRecord } from "../document_store/job_record.ts";
 import type { Filter } from "../vector_store/filter.ts";
 import type { IndexName } from "../vector_store/vector_store.ts";
 import { checkDocuments, type IncomingDocument } from "./accept.ts";

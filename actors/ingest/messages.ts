@@ -1,5 +1,8 @@
 import type { Asks, Outcome, PendingAsk } from "../../supervisor/kernel/behavior.ts";
-import type { BuildSettings, JobRecord, ReindexPlan, SourceDocument } from "../document_store/document_store.ts";
+import type { BuildSettings } from "../document_store/collection_record.ts";
+import type { SourceDocument } from "../document_store/document_record.ts";
+import type { ReindexPlan } from "../document_store/index_version.ts";
+import type { JobRecord } from "../document_store/job_record.ts";
 import type { AttributeType } from "../vector_store/filter.ts";
 import type { Indexing } from "./indexing.ts";
 import type { TakenJob, Verdict } from "./sharing/shared_jobs.ts";

@@ -1,4 +1,4 @@
-import type { CollectionRecord } from "../document_store/document_store.ts";
+import type { CollectionRecord } from "../document_store/collection_record.ts";
 import type { IndexName } from "../vector_store/vector_store.ts";
 import { buildingOf, type IndexBuilds, standbyOf } from "./index_builds.ts";
 import type { IndexingParts } from "./indexing.ts";

@@ -1,4 +1,6 @@
-import type { CollectionRecord, Page, ReindexOutcome } from "../document_store/document_store.ts";
+import type { CollectionRecord } from "../document_store/collection_record.ts";
+import type { Page } from "../document_store/document_store.ts";
+import type { ReindexOutcome } from "../document_store/index_version.ts";
 import { Comparisons, decide, PLAIN_PLAN } from "./comparing.ts";
 import { type Build, type BuildingVersion, fitting, type IndexBuilds, toRows } from "./index_builds.ts";
 import type { IndexingParts } from "./indexing.ts";

@@ -1,6 +1,6 @@
 import type { KennelError } from "../../runtime/errors.ts";
 import type { ActorContext, Outcome } from "../../supervisor/kernel/behavior.ts";
-import type { JobRecord } from "../document_store/document_store.ts";
+import type { JobRecord } from "../document_store/job_record.ts";
 import type { IngestOptions, IngestState } from "./ingest_state.ts";
 import { putOff, waitForOthers } from "./job_backoff.ts";
 import type { IngestMessage, JudgedMessage, RoundResult } from "./messages.ts";

@@ -1,5 +1,5 @@
 import { kennelError } from "../../runtime/errors.ts";
-import type { CollectionRecord } from "../document_store/document_store.ts";
+import type { CollectionRecord } from "../document_store/collection_record.ts";
 import { notSwitchable } from "../document_store/rules.ts";
 import { type Build, type IndexBuilds, standbyOf } from "./index_builds.ts";
 import type { IndexingParts } from "./indexing.ts";

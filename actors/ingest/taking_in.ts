@@ -1,6 +1,8 @@
 import { kennelError, toKennelError } from "../../runtime/errors.ts";
 import type { ActorContext } from "../../supervisor/kernel/behavior.ts";
-import type { BuildSettings, CollectionRecord, JobRecord, ReindexPlan } from "../document_store/document_store.ts";
+import type { BuildSettings, CollectionRecord } from "../document_store/collection_record.ts";
+import type { ReindexPlan } from "../document_store/index_version.ts";
+import type { JobRecord } from "../document_store/job_record.ts";
 import type { IngestOptions, IngestState } from "./ingest_state.ts";
 import type { AcceptMessage, IngestMessage, ReindexMessage } from "./messages.ts";
 

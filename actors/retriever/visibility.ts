@@ -1,5 +1,5 @@
 import type { Scope } from "../../transport/transport.ts";
-import type { CollectionSettings } from "../document_store/document_store.ts";
+import type { CollectionSettings } from "../document_store/collection_record.ts";
 import type { VisibleFilter } from "../vector_store/filter.ts";
 
 /** The one place where it is worked out which documents of a collection are for who asks; null: all of them. */

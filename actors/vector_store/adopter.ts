@@ -1,5 +1,5 @@
 import { type KennelError, kennelError, toKennelError } from "../../runtime/errors.ts";
-import type { CollectionSettings } from "../document_store/document_store.ts";
+import type { CollectionSettings } from "../document_store/collection_record.ts";
 import { type AdoptionContext, adoptCollection } from "./adopting.ts";
 import type { AdoptedFields, Adoption, AdoptionRequest, ForeignCollection, ForeignCollections } from "./adoption.ts";
 import type { AttributeSchema } from "./filter.ts";

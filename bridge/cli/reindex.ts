@@ -1,4 +1,4 @@
-import type { SWITCHES } from "../../actors/document_store/document_store.ts";
+import type { SWITCHES } from "../../actors/document_store/index_version.ts";
 import { jobSchema, type WireJob } from "../schema/jobs.ts";
 import { collectionPath } from "./client.ts";
 import type { CommandContext } from "./context.ts";

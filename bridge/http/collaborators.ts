@@ -4,15 +4,11 @@
  */
 
 import type { Catalog } from "../../actors/document_store/catalog.ts";
-import type {
-  BuildSettings,
-  CollectionRecord,
-  DocumentPage,
-  DocumentRecord,
-  JobRecord,
-  Page,
-  ReindexPlan,
-} from "../../actors/document_store/document_store.ts";
+import type { BuildSettings, CollectionRecord } from "../../actors/document_store/collection_record.ts";
+import type { DocumentRecord } from "../../actors/document_store/document_record.ts";
+import type { DocumentPage, Page } from "../../actors/document_store/document_store.ts";
+import type { ReindexPlan } from "../../actors/document_store/index_version.ts";
+import type { JobRecord } from "../../actors/document_store/job_record.ts";
 import type { IncomingDocument } from "../../actors/ingest/accept.ts";
 import type { UrlFetcher } from "../../actors/ingest/fetching/url_fetcher.ts";
 import type { UploadFolder } from "../../actors/ingest/upload_folder.ts";

@@ -1,4 +1,4 @@
-import type { CollectionRecord } from "../../actors/document_store/document_store.ts";
+import type { CollectionRecord } from "../../actors/document_store/collection_record.ts";
 import { unlessAborted } from "../../runtime/cancellation.ts";
 import { kennelError } from "../../runtime/errors.ts";
 import { parseAdoption } from "../schema/adoptions.ts";

@@ -1,6 +1,7 @@
 /** Parameters and example bodies that several routes share. */
 import { z } from "zod";
-import type { CollectionRecord, JobRecord } from "../../actors/document_store/document_store.ts";
+import type { CollectionRecord } from "../../actors/document_store/collection_record.ts";
+import type { JobRecord } from "../../actors/document_store/job_record.ts";
 import { fromCollection } from "../schema/collections.ts";
 import { fromJob } from "../schema/jobs.ts";
 import { cursorParameters } from "../schema/openai/vector_stores.ts";

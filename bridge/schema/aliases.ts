@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { AliasRecord } from "../../actors/document_store/document_store.ts";
+import type { AliasRecord } from "../../actors/document_store/collection_record.ts";
 import { nameSchema } from "./text.ts";
 import { strictObject, validate } from "./validate.ts";
 

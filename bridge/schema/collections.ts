@@ -1,11 +1,6 @@
 import { z } from "zod";
-import type {
-  Chunking,
-  CollectionRecord,
-  CollectionSettings,
-  FusionSettings,
-  IndexVersion,
-} from "../../actors/document_store/document_store.ts";
+import type { Chunking, CollectionRecord, CollectionSettings, FusionSettings } from "../../actors/document_store/collection_record.ts";
+import type { IndexVersion } from "../../actors/document_store/index_version.ts";
 import { ATTRIBUTE_KEY, type AttributeSchema } from "../../actors/vector_store/filter.ts";
 import { VECTOR_INDEXES, type VectorIndex } from "../../actors/vector_store/vector_store.ts";
 import { neverReached } from "../../runtime/errors.ts";

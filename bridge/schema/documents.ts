@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { DocumentRecord } from "../../actors/document_store/document_store.ts";
+import type { DocumentRecord } from "../../actors/document_store/document_record.ts";
 import type { IncomingDocument } from "../../actors/ingest/accept.ts";
 import type { AttributeSchema, Filter } from "../../actors/vector_store/filter.ts";
 import { attributeKeySchema } from "./collections.ts";

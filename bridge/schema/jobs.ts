@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { type BuildComparison, JOB_STATUSES, type JobRecord, type ReindexOutcome } from "../../actors/document_store/document_store.ts";
+import type { BuildComparison, ReindexOutcome } from "../../actors/document_store/index_version.ts";
+import { JOB_STATUSES, type JobRecord } from "../../actors/document_store/job_record.ts";
 import { isoTime, isoTimeOrNull } from "./times.ts";
 
 const differenceSchema = z.object({ mean: z.number(), low: z.number(), high: z.number() });

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { type BuildSettings, type ComparisonPlan, type ReindexPlan, SWITCHES } from "../../actors/document_store/document_store.ts";
+import type { BuildSettings } from "../../actors/document_store/collection_record.ts";
+import { type ComparisonPlan, type ReindexPlan, SWITCHES } from "../../actors/document_store/index_version.ts";
 import { PLAIN_STRATEGIES } from "../../actors/retriever/search.ts";
 import { type CollectionChoices, collectionSettingsSchema, refuseOther, toChunking } from "./collections.ts";
 import { judgedQueriesSchema, toJudgedQueries } from "./evaluations.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { CollectionRecord } from "../../actors/document_store/document_store.ts";
+import type { CollectionRecord } from "../../actors/document_store/collection_record.ts";
 import type { AcrossRequest } from "../../actors/retriever/across/across.ts";
 import { MODES, PLAIN_STRATEGIES, type SearchRequest } from "../../actors/retriever/search.ts";
 import { hitSchema, parseSearch, searchAnswerSchema, searchRequestSchema } from "./search.ts";

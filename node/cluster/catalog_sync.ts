@@ -1,5 +1,6 @@
 import type { Catalog } from "../../actors/document_store/catalog.ts";
-import type { CollectionRecord, DocumentStore, Page } from "../../actors/document_store/document_store.ts";
+import type { CollectionRecord } from "../../actors/document_store/collection_record.ts";
+import type { DocumentStore, Page } from "../../actors/document_store/document_store.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { toKennelError } from "../../runtime/errors.ts";
 import type { Logger } from "../../telemetry/logs.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Catalog } from "../../actors/document_store/catalog.ts";
-import type { CollectionSettings } from "../../actors/document_store/document_store.ts";
+import type { CollectionSettings } from "../../actors/document_store/collection_record.ts";
 import {
   type DesiredCollection,
   encodeAlias,

@@ -1,5 +1,5 @@
 import type { Catalog } from "../../actors/document_store/catalog.ts";
-import type { CollectionRecord } from "../../actors/document_store/document_store.ts";
+import type { CollectionRecord } from "../../actors/document_store/collection_record.ts";
 import type { RetrieverRegistry } from "../../actors/retriever/registry/registry.ts";
 import { type EncodedAnswer, SEARCH } from "../../actors/retriever/search.ts";
 import { MAX_BUSY, MAX_READY } from "../../cluster/membership/heartbeat.ts";

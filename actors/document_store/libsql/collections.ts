@@ -1,5 +1,7 @@
 import type { AttributeSchema } from "../../vector_store/filter.ts";
-import type { AliasRecord, CollectionRecord, CollectionSettings, IndexVersion, Page } from "../document_store.ts";
+import type { AliasRecord, CollectionRecord, CollectionSettings } from "../collection_record.ts";
+import type { Page } from "../document_store.ts";
+import type { IndexVersion } from "../index_version.ts";
 import { mergeAttributes, nameTaken, noCollection, toPage } from "../rules.ts";
 import type { Connection } from "./connection.ts";
 

@@ -1,5 +1,6 @@
 import type { Attributes, Filter } from "../../vector_store/filter.ts";
-import type { DocumentPage, DocumentRecord, DocumentState, Page, ParsedDocument, StoredParent } from "../document_store.ts";
+import type { DocumentRecord, DocumentState, ParsedDocument, StoredParent } from "../document_record.ts";
+import type { DocumentPage, Page } from "../document_store.ts";
 import { type StoredChunk, toPage, toStoredChunk } from "../rules.ts";
 import { requireCollection } from "./collections.ts";
 import type { Connection } from "./connection.ts";

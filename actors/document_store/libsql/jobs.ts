@@ -1,5 +1,6 @@
 import type { AttributeSchema, Attributes, AttributeType } from "../../vector_store/filter.ts";
-import type { DocumentSource, JobRecord, JobStatus, SourceDocument } from "../document_store.ts";
+import type { DocumentSource, SourceDocument } from "../document_record.ts";
+import type { JobRecord, JobStatus } from "../job_record.ts";
 import { countWithin, type IndexedDocument, leftUndone, MAX_FAILURES, mergeAttributes, noJob, stateOf } from "../rules.ts";
 import { requireCollection } from "./collections.ts";
 import type { Connection } from "./connection.ts";

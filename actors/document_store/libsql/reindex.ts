@@ -1,13 +1,8 @@
-import type {
-  BuildSettings,
-  ChunkedDocument,
-  DocumentToParse,
-  JobRecord,
-  Page,
-  ReindexPlan,
-  ReindexProgress,
-  SizedPage,
-} from "../document_store.ts";
+import type { BuildSettings } from "../collection_record.ts";
+import type { ChunkedDocument, DocumentToParse } from "../document_record.ts";
+import type { Page, SizedPage } from "../document_store.ts";
+import type { ReindexPlan, ReindexProgress } from "../index_version.ts";
+import type { JobRecord } from "../job_record.ts";
 import { countWithin, isBeingReindexed, MAX_FAILURES, type StoredChunk, toChunk, versionStays } from "../rules.ts";
 import { requireCollection } from "./collections.ts";
 import type { Connection } from "./connection.ts";

@@ -1,4 +1,5 @@
-import type { BuildSettings, CollectionRecord, ReindexOutcome } from "../document_store.ts";
+import type { BuildSettings, CollectionRecord } from "../collection_record.ts";
+import type { ReindexOutcome } from "../index_version.ts";
 import { LOST_IN_REINDEX, notSwitchable, reindexHasEnded, standbyVersions } from "../rules.ts";
 import { type CollectionRow, requireCollection, type Standby, toRecord as toCollection } from "./collections.ts";
 import type { Connection } from "./connection.ts";

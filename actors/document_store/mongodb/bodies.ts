@@ -1,4 +1,4 @@
-import type { DocumentSource, SourceDocument } from "../document_store.ts";
+import type { DocumentSource, SourceDocument } from "../document_record.ts";
 import type { Database } from "./database.ts";
 import type { BlobReference, DocumentDocument } from "./schema.ts";
 

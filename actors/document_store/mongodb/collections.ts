@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { AliasRecord, CollectionRecord, CollectionSettings, Page } from "../document_store.ts";
+import type { AliasRecord, CollectionRecord, CollectionSettings } from "../collection_record.ts";
+import type { Page } from "../document_store.ts";
 import { mergeAttributes, nameTaken, toPage } from "../rules.ts";
 import { attributesOf, type Database, toCollectionRecord } from "./database.ts";
 import type { CollectionDocument } from "./schema.ts";

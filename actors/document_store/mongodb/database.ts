@@ -1,7 +1,8 @@
 import type { Collection, Filter, MongoClient, WithId } from "mongodb";
 import { KennelError } from "../../../runtime/errors.ts";
 import type { AttributeSchema } from "../../vector_store/filter.ts";
-import type { CollectionRecord, IndexVersion } from "../document_store.ts";
+import type { CollectionRecord } from "../collection_record.ts";
+import type { IndexVersion } from "../index_version.ts";
 import { noCollection } from "../rules.ts";
 import type { WorkClaims } from "../work_claims.ts";
 import { MongoClaims } from "./claims.ts";

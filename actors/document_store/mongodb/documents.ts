@@ -1,6 +1,7 @@
 import type { Filter as MongoFilter } from "mongodb";
 import type { Filter } from "../../vector_store/filter.ts";
-import type { DocumentPage, DocumentRecord, Page, StoredParent } from "../document_store.ts";
+import type { DocumentRecord, StoredParent } from "../document_record.ts";
+import type { DocumentPage, Page } from "../document_store.ts";
 import { documentOfParent, toPage } from "../rules.ts";
 import { readBlobs, toText } from "./bodies.ts";
 import { type Database, versionsOf } from "./database.ts";

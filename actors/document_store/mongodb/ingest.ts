@@ -1,6 +1,7 @@
 import { kennelError } from "../../../runtime/errors.ts";
 import type { AttributeType } from "../../vector_store/filter.ts";
-import type { JobRecord, ParsedDocument, SourceDocument } from "../document_store.ts";
+import type { ParsedDocument, SourceDocument } from "../document_record.ts";
+import type { JobRecord } from "../job_record.ts";
 import { countWithin, mergeAttributes, stateOf, toIndexedDocument, toStoredChunk } from "../rules.ts";
 import { readBlobs, toBody, toSource } from "./bodies.ts";
 import { attributesOf, type Database } from "./database.ts";

@@ -1,5 +1,5 @@
 import type { Filter } from "mongodb";
-import type { JobRecord } from "../document_store.ts";
+import type { JobRecord } from "../job_record.ts";
 import { leftUndone, MAX_FAILURES, noJob } from "../rules.ts";
 import { type Database, versionsOf } from "./database.ts";
 import type { CollectionDocument, JobDocument } from "./schema.ts";

@@ -1,15 +1,9 @@
 import type { Filter } from "mongodb";
-import type {
-  BuildSettings,
-  ChunkedDocument,
-  DocumentToParse,
-  IndexVersion,
-  JobRecord,
-  Page,
-  ReindexPlan,
-  ReindexProgress,
-  SizedPage,
-} from "../document_store.ts";
+import type { BuildSettings } from "../collection_record.ts";
+import type { ChunkedDocument, DocumentToParse } from "../document_record.ts";
+import type { Page, SizedPage } from "../document_store.ts";
+import type { IndexVersion, ReindexPlan, ReindexProgress } from "../index_version.ts";
+import type { JobRecord } from "../job_record.ts";
 import { countWithin, isBeingReindexed, retired, toChunk, versionStays } from "../rules.ts";
 import { readBlobs, toText } from "./bodies.ts";
 import { type Database, versionsOf } from "./database.ts";

@@ -1,7 +1,8 @@
 import { type Binary, type Collection, type Db, MongoServerError } from "mongodb";
 import { kennelError } from "../../../runtime/errors.ts";
 import type { Attributes } from "../../vector_store/filter.ts";
-import type { DocumentState, JobRecord } from "../document_store.ts";
+import type { DocumentState } from "../document_record.ts";
+import type { JobRecord } from "../job_record.ts";
 import type { StoredChunk } from "../rules.ts";
 
 /**

@@ -1,4 +1,5 @@
-import type { BuildSettings, CollectionRecord, CollectionSettings, IndexVersion, ReindexOutcome } from "../document_store.ts";
+import type { BuildSettings, CollectionRecord, CollectionSettings } from "../collection_record.ts";
+import type { IndexVersion, ReindexOutcome } from "../index_version.ts";
 import { LOST_IN_REINDEX, notSwitchable, reindexHasEnded, retired, standbyVersions } from "../rules.ts";
 import { type Database, toCollectionRecord, versionsOf } from "./database.ts";
 import { changeJob } from "./jobs.ts";

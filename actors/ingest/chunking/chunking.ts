@@ -1,4 +1,5 @@
-import type { Chunk, Chunking, ParentPassage } from "../../document_store/document_store.ts";
+import type { Chunking } from "../../document_store/collection_record.ts";
+import type { Chunk, ParentPassage } from "../../document_store/document_record.ts";
 import type { Block } from "./block.ts";
 import { type CountTokens, type Unit, unitsOf } from "./units.ts";
 

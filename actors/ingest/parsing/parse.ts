@@ -1,4 +1,4 @@
-import type { DocumentSource } from "../../document_store/document_store.ts";
+import type { DocumentSource } from "../../document_store/document_record.ts";
 import { decodeText, type Format, formatOf } from "./format.ts";
 import { parseHtml } from "./html.ts";
 import { parseMarkdown } from "./markdown.ts";

@@ -1,6 +1,7 @@
 import { lowerThreadPriority } from "../../../runtime/thread_priority.ts";
 import { serveTasks } from "../../../runtime/worker_thread.ts";
-import type { Chunking, ParsedDocument, SourceDocument } from "../../document_store/document_store.ts";
+import type { Chunking } from "../../document_store/collection_record.ts";
+import type { ParsedDocument, SourceDocument } from "../../document_store/document_record.ts";
 import { loadStaticModel, loadStaticTokenizer, type StaticModel } from "../../embedding/static/static_model.ts";
 import { chunkDocument } from "../chunking/chunking.ts";
 import type { CountTokens } from "../chunking/units.ts";

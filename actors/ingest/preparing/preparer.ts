@@ -1,7 +1,8 @@
 import type { Clock } from "../../../runtime/clock.ts";
 import { toKennelError } from "../../../runtime/errors.ts";
 import { createWorkerPool, type WorkerPool } from "../../../runtime/worker_pool.ts";
-import type { ChunkedDocument, Chunking, ParsedDocument, SourceDocument } from "../../document_store/document_store.ts";
+import type { Chunking } from "../../document_store/collection_record.ts";
+import type { ChunkedDocument, ParsedDocument, SourceDocument } from "../../document_store/document_record.ts";
 import type { EmbeddingModel } from "../../embedding/embedding.ts";
 import type { ParseLimits } from "../parsing/parsed_text.ts";
 import type { PrepareAnswer, PrepareTask, PrepareThreadData } from "./prepare_thread.ts";

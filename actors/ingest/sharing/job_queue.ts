@@ -1,4 +1,4 @@
-import type { JobRecord } from "../../document_store/document_store.ts";
+import type { JobRecord } from "../../document_store/job_record.ts";
 
 export interface QueuedJob {
   readonly id: string;

@@ -1,5 +1,5 @@
 import type { Endpoint } from "../../../transport/transport.ts";
-import type { FusionSettings } from "../../document_store/document_store.ts";
+import type { FusionSettings } from "../../document_store/collection_record.ts";
 import type { Degradation, EncodedAnswer, Hit, Mode, SearchRequest } from "../search.ts";
 
 /** One question to several collections. */

@@ -1,4 +1,4 @@
-import type { FusionSettings } from "../../document_store/document_store.ts";
+import type { FusionSettings } from "../../document_store/collection_record.ts";
 import { cleanCandidates, type FusedChunk, type IndexCandidate } from "../fusion/ranked.ts";
 import { greatestReciprocalRank, reciprocalRankFusion } from "../fusion/reciprocal_rank.ts";
 import { normalizedScore, shownScore } from "../fusion/score.ts";

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { type Scope, scopeKey } from "../../../transport/transport.ts";
-import type { CollectionRecord, CollectionSettings, FusionSettings } from "../../document_store/document_store.ts";
+import type { CollectionRecord, CollectionSettings, FusionSettings } from "../../document_store/collection_record.ts";
 import { degradationsFor } from "../pipeline/plan.ts";
 import type { Degradation, Mode, SearchRequest } from "../search.ts";
 import { rewritingOf } from "../strategies/legs.ts";

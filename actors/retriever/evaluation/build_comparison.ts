@@ -1,7 +1,7 @@
 import { kennelError, toKennelError } from "../../../runtime/errors.ts";
 import { seededRandom } from "../../../runtime/random.ts";
 import { OPEN_SCOPE, type Scope } from "../../../transport/transport.ts";
-import type { BuildComparison, ComparisonPlan } from "../../document_store/document_store.ts";
+import type { BuildComparison, ComparisonPlan } from "../../document_store/index_version.ts";
 import type { EncodedAnswer, Hit, SearchRequest, Strategy } from "../search.ts";
 import { judgedSearch } from "./evaluation.ts";
 import { bootstrapInterval, type Judgements, ndcg } from "./metrics.ts";

@@ -1,5 +1,5 @@
 import { seededRandom } from "../../../runtime/random.ts";
-import type { FusionSettings } from "../../document_store/document_store.ts";
+import type { FusionSettings } from "../../document_store/collection_record.ts";
 import { DEFAULT_OPTIONS, type EncodedAnswer, type Hit, type SearchRequest, type Strategy, type WeightedStrategy } from "../search.ts";
 import { bootstrapInterval, type Interval, type Judgements, type QueryScores, scoreQuery } from "./metrics.ts";
 

@@ -2,7 +2,7 @@ import { unlessAborted } from "../../../runtime/cancellation.ts";
 import type { Clock } from "../../../runtime/clock.ts";
 import { kennelError } from "../../../runtime/errors.ts";
 import type { Slots } from "../../../runtime/slots.ts";
-import type { ParentPassage } from "../../document_store/document_store.ts";
+import type { ParentPassage } from "../../document_store/document_record.ts";
 import type { ChunkRow } from "../../vector_store/vector_store.ts";
 import { MemoryIndex, type SearchMeans } from "./memory_index.ts";
 import { type Analyzer, loadAnalyzer } from "./resident/analyzer.ts";

@@ -1,6 +1,6 @@
 import { kennelError } from "../../../runtime/errors.ts";
 import type { ModeView } from "../../coordinator/modes.ts";
-import type { FusionSettings } from "../../document_store/document_store.ts";
+import type { FusionSettings } from "../../document_store/collection_record.ts";
 import type { Degradation, ScoreType, SearchRequest } from "../search.ts";
 import { branchesOf, partsOf, rewritingOf } from "../strategies/legs.ts";
 

@@ -3,7 +3,7 @@ import { kennelError } from "../../../runtime/errors.ts";
 import type { Random } from "../../../runtime/random.ts";
 import type { Child, ChildSpec } from "../../../supervisor/child.ts";
 import type { Residency } from "../../coordinator/modes.ts";
-import type { CollectionRecord } from "../../document_store/document_store.ts";
+import type { CollectionRecord } from "../../document_store/collection_record.ts";
 import type { RetrievalIndex } from "../index/index.ts";
 import type { IndexWrite } from "../index/residency.ts";
 import type { RetrieverMessage, SearchOutcome } from "../messages.ts";

@@ -1,7 +1,7 @@
 import { kennelError } from "../../../runtime/errors.ts";
 import type { MessageHeaders, Scope } from "../../../transport/transport.ts";
 import type { ModeView } from "../../coordinator/modes.ts";
-import type { FusionSettings } from "../../document_store/document_store.ts";
+import type { FusionSettings } from "../../document_store/collection_record.ts";
 import type { VisibleFilter } from "../../vector_store/filter.ts";
 import { AnswerKeys } from "../answers/answer_key.ts";
 import type { Mode, SearchRequest } from "../search.ts";

@@ -1,4 +1,5 @@
-import type { DocumentStore, ParsedDocument } from "../../document_store/document_store.ts";
+import type { ParsedDocument } from "../../document_store/document_record.ts";
+import type { DocumentStore } from "../../document_store/document_store.ts";
 import type { IndexName } from "../../vector_store/vector_store.ts";
 
 /** What a text costs beside its characters. */

@@ -3,7 +3,7 @@ import type { Clock } from "../../../runtime/clock.ts";
 import { kennelError, toKennelError } from "../../../runtime/errors.ts";
 import { withinLimit } from "../../../supervisor/time_limit.ts";
 import type { Handler, MessageHeaders, ReadyHandler, Scope } from "../../../transport/transport.ts";
-import type { CollectionRecord } from "../../document_store/document_store.ts";
+import type { CollectionRecord } from "../../document_store/collection_record.ts";
 import type { IndexName } from "../../vector_store/vector_store.ts";
 import type { AnswerCacheStats } from "../answers/answer_cache.ts";
 import type { IndexWrite } from "../index/residency.ts";

@@ -1,4 +1,4 @@
-import type { FusionSettings } from "../../document_store/document_store.ts";
+import type { FusionSettings } from "../../document_store/collection_record.ts";
 import type { BranchName, SearchPlan } from "../pipeline/plan.ts";
 import type { Embedded } from "../pipeline/retrieve.ts";
 import type { EnsemblePart, SearchRequest } from "../search.ts";

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { SWITCHES } from "../../../actors/document_store/document_store.ts";
+import { SWITCHES } from "../../../actors/document_store/index_version.ts";
 import { STRATEGIES } from "../../../actors/retriever/search.ts";
 import type { CommandContext } from "../context.ts";
 import { ensembleOption, fieldOfRole, jsonOption, jsonValue, ratio, wholeNumber } from "./options.ts";

@@ -3,7 +3,7 @@
  * `acme--docs`; its keys say, and are told, `docs`. No tenant has a `-`, so the first `--` of a name ends it, and what a
  * tenant's key says stays behind its own.
  */
-import type { CollectionRecord, CollectionSettings } from "../../../actors/document_store/document_store.ts";
+import type { CollectionRecord, CollectionSettings } from "../../../actors/document_store/collection_record.ts";
 import { visibleTo } from "../../../actors/retriever/visibility.ts";
 import type { VisibleFilter } from "../../../actors/vector_store/filter.ts";
 import { kennelError } from "../../../runtime/errors.ts";

@@ -1,4 +1,4 @@
-import type { AliasRecord, CollectionRecord, CollectionSettings } from "../../../actors/document_store/document_store.ts";
+import type { AliasRecord, CollectionRecord, CollectionSettings } from "../../../actors/document_store/collection_record.ts";
 import { kennelError } from "../../../runtime/errors.ts";
 import type { PageRequest } from "../../schema/pages.ts";
 import type { CollectionCatalog } from "../collaborators.ts";

@@ -1,5 +1,5 @@
 /** Documents and their jobs as a grant sees them: of collections that it covers those that are for its principals. */
-import type { JobRecord } from "../../../actors/document_store/document_store.ts";
+import type { JobRecord } from "../../../actors/document_store/job_record.ts";
 import { bothOf, isVisible, type VisibleFilter } from "../../../actors/vector_store/filter.ts";
 import { allowsScope } from "../../keys/grant.ts";
 import type { CollectionCatalog, CollectionReindex, DocumentIngest, DocumentReader } from "../collaborators.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { JobRecord } from "../../../actors/document_store/document_store.ts";
+import type { JobRecord } from "../../../actors/document_store/job_record.ts";
 import type { Upload } from "../../../actors/ingest/upload_folder.ts";
 import { documentSchema } from "../documents.ts";
 import { validate } from "../validate.ts";

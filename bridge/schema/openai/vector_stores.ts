@@ -1,5 +1,6 @@
 import { z } from "zod";
-import type { CollectionRecord, DocumentRecord } from "../../../actors/document_store/document_store.ts";
+import type { CollectionRecord } from "../../../actors/document_store/collection_record.ts";
+import type { DocumentRecord } from "../../../actors/document_store/document_record.ts";
 import type { Hit } from "../../../actors/retriever/search.ts";
 import { uncheckedFilterSchema } from "../filters.ts";
 import { nameSchema, textSchema } from "../text.ts";

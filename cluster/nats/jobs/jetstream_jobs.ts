@@ -7,7 +7,7 @@
  *   Q3. Nothing here rejects; what goes wrong is counted by kind, told once in the log until it is over, and stands in the status.
  */
 import { type JsMsg, headers as natsHeaders } from "nats";
-import type { JobRecord } from "../../../actors/document_store/document_store.ts";
+import type { JobRecord } from "../../../actors/document_store/job_record.ts";
 import type { Delivery, JobQueue, QueuedJob } from "../../../actors/ingest/sharing/job_queue.ts";
 import type { Clock, Timer } from "../../../runtime/clock.ts";
 import type { Logger } from "../../../telemetry/logs.ts";

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { DocumentStore, SourceDocument } from "../../../actors/document_store/document_store.ts";
+import type { SourceDocument } from "../../../actors/document_store/document_record.ts";
+import type { DocumentStore } from "../../../actors/document_store/document_store.ts";
 import { type AttributeValue, type Filter, matches } from "../../../actors/vector_store/filter.ts";
 import { KennelError } from "../../../runtime/errors.ts";
 import { ContractRecord, type Deviation } from "../../support/contract_record.ts";

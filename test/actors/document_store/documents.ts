@@ -1,11 +1,6 @@
-import type {
-  Chunk,
-  CollectionSettings,
-  ParsedDocument,
-  ReindexOutcome,
-  ReindexPlan,
-  SourceDocument,
-} from "../../../actors/document_store/document_store.ts";
+import type { CollectionSettings } from "../../../actors/document_store/collection_record.ts";
+import type { Chunk, ParsedDocument, SourceDocument } from "../../../actors/document_store/document_record.ts";
+import type { ReindexOutcome, ReindexPlan } from "../../../actors/document_store/index_version.ts";
 
 export const SETTINGS: CollectionSettings = {
   language: "english",

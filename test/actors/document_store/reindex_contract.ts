@@ -1,5 +1,6 @@
 import * as assert from "uvu/assert";
-import type { DocumentStore, ParsedDocument, SourceDocument } from "../../../actors/document_store/document_store.ts";
+import type { ParsedDocument, SourceDocument } from "../../../actors/document_store/document_record.ts";
+import type { DocumentStore } from "../../../actors/document_store/document_store.ts";
 import { rejectsWith, type Test } from "./document_store_contract.ts";
 import { HELD, PLAN, parsed, SETTINGS, SWITCHED, textDocument } from "./documents.ts";
 

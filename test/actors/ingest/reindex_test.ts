@@ -1,6 +1,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { BuildSettings, JobRecord, ReindexPlan } from "../../../actors/document_store/document_store.ts";
+import type { BuildSettings } from "../../../actors/document_store/collection_record.ts";
+import type { ReindexPlan } from "../../../actors/document_store/index_version.ts";
+import type { JobRecord } from "../../../actors/document_store/job_record.ts";
 import type { IncomingDocument } from "../../../actors/ingest/accept.ts";
 import type { BuildComparer } from "../../../actors/ingest/comparing.ts";
 import type { ChunkRow, IndexName, LexicalIndex, VectorStore } from "../../../actors/vector_store/vector_store.ts";

@@ -1,5 +1,5 @@
 import type { ModeView } from "../../../actors/coordinator/modes.ts";
-import type { CollectionRecord, CollectionSettings } from "../../../actors/document_store/document_store.ts";
+import type { CollectionRecord, CollectionSettings } from "../../../actors/document_store/collection_record.ts";
 import type { RetrieverEvent, RetrieverMetrics } from "../../../actors/retriever/metrics.ts";
 import type { PipelineLimits } from "../../../actors/retriever/pipeline/search_context.ts";
 import { DEFAULT_OPTIONS, type EncodedAnswer, type Hit, type SearchRequest } from "../../../actors/retriever/search.ts";

@@ -2,15 +2,10 @@
 import { createHash } from "node:crypto";
 import { CHAT, type ChatEvent } from "../../../actors/chat/chat.ts";
 import type { Resolved } from "../../../actors/document_store/catalog.ts";
-import type {
-  AliasRecord,
-  BuildSettings,
-  CollectionRecord,
-  CollectionSettings,
-  DocumentPage,
-  DocumentRecord,
-  JobRecord,
-} from "../../../actors/document_store/document_store.ts";
+import type { AliasRecord, BuildSettings, CollectionRecord, CollectionSettings } from "../../../actors/document_store/collection_record.ts";
+import type { DocumentRecord } from "../../../actors/document_store/document_record.ts";
+import type { DocumentPage } from "../../../actors/document_store/document_store.ts";
+import type { JobRecord } from "../../../actors/document_store/job_record.ts";
 import { loadStaticModel } from "../../../actors/embedding/static/static_model.ts";
 import type { IncomingDocument } from "../../../actors/ingest/accept.ts";
 import type { Upload } from "../../../actors/ingest/upload_folder.ts";

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Catalog } from "../../../actors/document_store/catalog.ts";
-import type { CollectionRecord } from "../../../actors/document_store/document_store.ts";
+import type { CollectionRecord } from "../../../actors/document_store/collection_record.ts";
 import { CatalogSync } from "../../../node/cluster/catalog_sync.ts";
 import { createLogger } from "../../../telemetry/logs.ts";
 import { manualClock } from "../../support/manual_clock.ts";

@@ -2,7 +2,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { createCatalog } from "../../../actors/document_store/catalog.ts";
-import type { CollectionRecord, DocumentStore } from "../../../actors/document_store/document_store.ts";
+import type { CollectionRecord } from "../../../actors/document_store/collection_record.ts";
+import type { DocumentStore } from "../../../actors/document_store/document_store.ts";
 import { NO_CONTROL } from "../../../cluster/lease/control.ts";
 import { CatalogSync } from "../../../node/cluster/catalog_sync.ts";
 import type { SearchCluster } from "../../../node/cluster/clustered_transport.ts";

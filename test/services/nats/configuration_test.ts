@@ -1,7 +1,7 @@
 /** What nodes tell each other by a bucket of a real JetStream: nodes here are a connection, a catalog and what operators have said. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { AliasRecord, CollectionRecord } from "../../../actors/document_store/document_store.ts";
+import type { AliasRecord, CollectionRecord } from "../../../actors/document_store/collection_record.ts";
 import { encodeWord, NOTHING_SAID, newerWord, type OperatorWord } from "../../../cluster/configuration/operator_word.ts";
 import { type Control, NO_CONTROL } from "../../../cluster/lease/control.ts";
 import { CONFIG_BUCKET } from "../../../cluster/nats/config_bucket.ts";

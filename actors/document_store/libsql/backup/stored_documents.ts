@@ -1,4 +1,4 @@
-import type { SourceDocument } from "../../document_store.ts";
+import type { SourceDocument } from "../../document_record.ts";
 import { requireCollection } from "../collections.ts";
 import type { Connection } from "../connection.ts";
 import { type PendingRow, toSource } from "../jobs.ts";

@@ -1,6 +1,6 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { DocumentSource } from "../../../../actors/document_store/document_store.ts";
+import type { DocumentSource } from "../../../../actors/document_store/document_record.ts";
 import { parseDocument } from "../../../../actors/ingest/parsing/parse.ts";
 import { ParseFailure } from "../../../../actors/ingest/parsing/parsed_text.ts";
 import { pdfOf } from "../../../support/pdf.ts";

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { SourceDocument } from "../../../../actors/document_store/document_store.ts";
+import type { SourceDocument } from "../../../../actors/document_store/document_record.ts";
 import type { EmbeddingModel } from "../../../../actors/embedding/embedding.ts";
 import { loadStaticModel } from "../../../../actors/embedding/static/static_model.ts";
 import { createPreparer, type Preparer } from "../../../../actors/ingest/preparing/preparer.ts";

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { JobRecord } from "../../../../actors/document_store/document_store.ts";
+import type { JobRecord } from "../../../../actors/document_store/job_record.ts";
 import { soleClaims } from "../../../../actors/document_store/work_claims.ts";
 import type { Delivery, JobQueue } from "../../../../actors/ingest/sharing/job_queue.ts";
 import { type JobTaker, SharedJobs } from "../../../../actors/ingest/sharing/shared_jobs.ts";

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { ComparisonPlan } from "../../../../actors/document_store/document_store.ts";
+import type { ComparisonPlan } from "../../../../actors/document_store/index_version.ts";
 import { BuildsCompared, type ComparedQuestion, judgedQuestions } from "../../../../actors/retriever/evaluation/build_comparison.ts";
 import type { EncodedAnswer, SearchRequest } from "../../../../actors/retriever/search.ts";
 import { type ErrorCode, kennelError } from "../../../../runtime/errors.ts";

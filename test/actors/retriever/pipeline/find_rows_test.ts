@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { FusionSettings } from "../../../../actors/document_store/document_store.ts";
+import type { FusionSettings } from "../../../../actors/document_store/collection_record.ts";
 import type { IndexCandidate } from "../../../../actors/retriever/fusion/ranked.ts";
 import { ByteCache } from "../../../../actors/retriever/index/byte_cache.ts";
 import type { CalledIndex, RetrievalIndex } from "../../../../actors/retriever/index/index.ts";

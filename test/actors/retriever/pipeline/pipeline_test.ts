@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ModeView } from "../../../../actors/coordinator/modes.ts";
-import type { FusionSettings } from "../../../../actors/document_store/document_store.ts";
+import type { FusionSettings } from "../../../../actors/document_store/collection_record.ts";
 import { ByteCache } from "../../../../actors/retriever/index/byte_cache.ts";
 import { StoreIndex } from "../../../../actors/retriever/index/store_index.ts";
 import { phaseTimes } from "../../../../actors/retriever/pipeline/phase_times.ts";

@@ -1,6 +1,6 @@
 import { decideMode, degradationsOf, type FailedService } from "../../../../actors/coordinator/mode.ts";
 import type { Modes, Role } from "../../../../actors/coordinator/modes.ts";
-import type { CollectionRecord, CollectionSettings } from "../../../../actors/document_store/document_store.ts";
+import type { CollectionRecord, CollectionSettings } from "../../../../actors/document_store/collection_record.ts";
 import type { SharedAnswers } from "../../../../actors/retriever/answers/shared_answers.ts";
 import type { RegistryOptions, ResidentParts } from "../../../../actors/retriever/registry/options.ts";
 import type { PopularByCollection, PopularQueryStore } from "../../../../actors/retriever/registry/popular_queries.ts";

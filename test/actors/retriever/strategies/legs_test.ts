@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { FusionSettings } from "../../../../actors/document_store/document_store.ts";
+import type { FusionSettings } from "../../../../actors/document_store/collection_record.ts";
 import { planSearch } from "../../../../actors/retriever/pipeline/plan.ts";
 import { DEFAULT_OPTIONS, ENSEMBLE_PARTS, type SearchRequest, STRATEGIES } from "../../../../actors/retriever/search.ts";
 import { legsOf, NOTHING_WRITTEN, type Rewriting } from "../../../../actors/retriever/strategies/legs.ts";

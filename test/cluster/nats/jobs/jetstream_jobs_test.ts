@@ -1,7 +1,7 @@
 import { ErrorCode, NatsError } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { JobRecord } from "../../../../actors/document_store/document_store.ts";
+import type { JobRecord } from "../../../../actors/document_store/job_record.ts";
 import { JetStreamJobs } from "../../../../cluster/nats/jobs/jetstream_jobs.ts";
 import { createLogger } from "../../../../telemetry/logs.ts";
 import type { NatsLink } from "../../../../transport/nats/link.ts";
