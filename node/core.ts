@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import type { Modes } from "../actors/coordinator/modes.ts";
-import { type Catalog, type CollectionIndexes, createCatalog, type LoadableCatalog } from "../actors/document_store/catalog.ts";
+import type { Catalog, CollectionIndexes, LoadableCatalog } from "../actors/document_store/catalog.ts";
 import { collectionsUnknown, loadCatalog, loadCatalogEventually } from "../actors/document_store/catalog_loading.ts";
+import { createCatalog } from "../actors/document_store/catalog_view.ts";
 import type { CollectionRecord } from "../actors/document_store/collection_record.ts";
 import { ingestBehavior } from "../actors/ingest/ingest.ts";
 import { type IngestService, ingestService } from "../actors/ingest/ingest_service.ts";

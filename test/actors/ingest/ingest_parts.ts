@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Catalog, openCatalog } from "../../../actors/document_store/catalog.ts";
+import type { Catalog } from "../../../actors/document_store/catalog.ts";
+import { openCatalog } from "../../../actors/document_store/catalog_view.ts";
 import type { DocumentStore } from "../../../actors/document_store/document_store.ts";
 import type { JobRecord } from "../../../actors/document_store/job_record.ts";
 import { openLibsqlDocumentStore } from "../../../actors/document_store/libsql.ts";

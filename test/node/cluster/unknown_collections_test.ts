@@ -1,7 +1,7 @@
 /** A node that has joined the others before it has read its collections: its document store was away when it started. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { createCatalog } from "../../../actors/document_store/catalog.ts";
+import { createCatalog } from "../../../actors/document_store/catalog_view.ts";
 import type { CollectionRecord } from "../../../actors/document_store/collection_record.ts";
 import type { DocumentStore } from "../../../actors/document_store/document_store.ts";
 import { NO_CONTROL } from "../../../cluster/lease/control.ts";
