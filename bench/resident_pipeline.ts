@@ -9,8 +9,9 @@ import { phaseTimes } from "../actors/retriever/pipeline/phase_times.ts";
 import { runPipeline } from "../actors/retriever/pipeline/pipeline.ts";
 import { planSearch } from "../actors/retriever/pipeline/plan.ts";
 import type { PipelineParts, ShownParent } from "../actors/retriever/pipeline/search_context.ts";
-import { DEFAULT_OPTIONS, PLAIN_STRATEGIES, type SearchRequest, type Strategy } from "../actors/retriever/search.ts";
+import { PLAIN_STRATEGIES, type SearchRequest, type Strategy } from "../actors/retriever/search.ts";
 import { systemClock } from "../runtime/clock.ts";
+import { searchRequest } from "../test/actors/retriever/search_requests.ts";
 import { median } from "./harness/statistics.ts";
 
 export interface PipelineCost {
@@ -104,23 +105,5 @@ function pipelineParts(model: StaticModel): PipelineParts {
 }
 
 function requestOf(query: string, strategy: Strategy): SearchRequest {
-  return {
-    collection: "bench",
-    query,
-    vector: null,
-    strategy,
-    options: DEFAULT_OPTIONS,
-    topK: 10,
-    candidateK: 100,
-    filter: null,
-    fusion: null,
-    groupBy: null,
-    scoreThreshold: null,
-    rerank: false,
-    allowDegraded: null,
-    minVersion: null,
-    include: ["text", "attributes", "scores", "ranks"],
-    explain: false,
-    useCache: false,
-  };
+  return searchRequest({ collection: "bench", query, strategy, useCache: false });
 }

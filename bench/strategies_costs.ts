@@ -10,6 +10,7 @@ import { planSearch } from "../actors/retriever/pipeline/plan.ts";
 import type { PipelineParts, ShownParent } from "../actors/retriever/pipeline/search_context.ts";
 import { DEFAULT_OPTIONS, type SearchRequest, type Strategy, type StrategyOptions } from "../actors/retriever/search.ts";
 import { systemClock } from "../runtime/clock.ts";
+import { searchRequest } from "../test/actors/retriever/search_requests.ts";
 import { atMost, type Figure, plain } from "./harness/benchmark.ts";
 import { pause } from "./harness/kennel_client.ts";
 import { median } from "./harness/statistics.ts";
@@ -165,23 +166,5 @@ function indexOf(callMs: number): { readonly index: CalledIndex; readonly parent
 }
 
 function requestOf(strategy: Strategy, options: StrategyOptions): SearchRequest {
-  return {
-    collection: "bench",
-    query: "how is a pump primed",
-    vector: null,
-    strategy,
-    options,
-    topK: 10,
-    candidateK: CANDIDATES,
-    filter: null,
-    fusion: null,
-    groupBy: null,
-    scoreThreshold: null,
-    rerank: false,
-    allowDegraded: null,
-    minVersion: null,
-    include: ["text", "attributes", "scores", "ranks"],
-    explain: false,
-    useCache: false,
-  };
+  return searchRequest({ collection: "bench", query: "how is a pump primed", strategy, options, candidateK: CANDIDATES, useCache: false });
 }
