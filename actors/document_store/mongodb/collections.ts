@@ -4,6 +4,7 @@ import type { Page } from "../document_store.ts";
 import { mergeAttributes, nameTaken, toPage } from "../rules.ts";
 import { attributesOf, type Database, toCollectionRecord } from "./database.ts";
 import type { CollectionDocument } from "./schema.ts";
+import { MAX_COMMAND_WRITES } from "./unit_of_work.ts";
 
 export function createCollection(database: Database, nowMs: number, name: string, settings: CollectionSettings): Promise<CollectionRecord> {
   return database.writeName(name, async (unit) => {
@@ -128,7 +129,9 @@ export async function noteUse(
     const update = { $set: { name: collection }, $max: { lastUsedMs: atMs } };
     return [{ updateOne: { filter: { _id: c }, update, upsert: true } }];
   });
-  if (operations.length > 0) await database.stores.uses.bulkWrite(operations, { ordered: false });
+  for (let from = 0; from < operations.length; from += MAX_COMMAND_WRITES) {
+    await database.stores.uses.bulkWrite(operations.slice(from, from + MAX_COMMAND_WRITES), { ordered: false });
+  }
 }
 
 export async function recentlyUsed(database: Database, limit: number): Promise<string[]> {

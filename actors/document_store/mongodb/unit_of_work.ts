@@ -14,6 +14,11 @@ import type { BlobDocument, BlobReference, Fenced, FencedStore, JournalDocument,
 //       any other. A single write is its own commit and needs no journal.
 
 const MAX_PAGE_WRITES = 500;
+/**
+ * Writes in one command. The lease is kept between two commands; and FerretDB 1.24 holds one of its 100 SQLite connections for
+ * each statement of an update command until the command has ended, so that one with 100 of them waits for itself for ever.
+ */
+export const MAX_COMMAND_WRITES = 64;
 const MAX_PAGE_BYTES = 4 * 1_024 * 1_024;
 /** Well below the 16 MiB of a document, so that a page or a part always fits. */
 const MAX_PART_BYTES = 4 * 1_024 * 1_024;
@@ -155,12 +160,12 @@ async function applyWrites(database: Database, lease: Lease, writes: readonly Jo
   }
 }
 
-/** Neighbours that go to the same store, so that the order across stores is kept. */
+/** Neighbours that go to the same store, so that the order across stores is kept; at most `MAX_COMMAND_WRITES` of them. */
 function inRuns(writes: readonly JournalWrite[]): readonly (readonly [JournalWrite["store"], readonly JournalWrite[]])[] {
   const runs: [JournalWrite["store"], JournalWrite[]][] = [];
   for (const write of writes) {
     const last = runs.at(-1);
-    if (last !== undefined && last[0] === write.store) last[1].push(write);
+    if (last !== undefined && last[0] === write.store && last[1].length < MAX_COMMAND_WRITES) last[1].push(write);
     else runs.push([write.store, [write]]);
   }
   return runs;

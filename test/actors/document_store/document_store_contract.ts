@@ -157,6 +157,21 @@ function jobTests(test: Test): void {
     assert.equal(record?.attributes, { year: "number" });
   });
 
+  test("Hundreds of documents are indexed and replaced in one job", async ({ store }) => {
+    const ids = Array.from({ length: 220 }, (_, at) => `d${String(at).padStart(3, "0")}`);
+    for (const [jobId, text] of [["first", "as it was"] as const, ["second", "as it is"] as const]) {
+      const documents = ids.map((id) => textDocument(id, text));
+      await store.acceptDocuments("docs", jobId, documents, {}, signal);
+      await store.putChunks("docs", 1, documents.map((document) => parsed(document)), signal); // biome-ignore format: one thought
+      await store.markIndexed(jobId, "docs", documents.map((document) => parsed(document)), signal); // biome-ignore format: one thought
+      const finished = await store.finishJob(jobId, "completed", null, signal);
+      assert.equal(finished.counts, { total: 220, indexed: 220, unchanged: 0, skipped: 0, failed: 0, chunks: 220 });
+    }
+    const collection = await store.getCollection("docs", signal);
+    assert.equal([collection?.documents, collection?.chunks], [220, 220]);
+    assert.is((await store.getDocument("docs", "d219", signal))?.contentHash, textDocument("d219", "as it is").contentHash);
+  });
+
   test("A job that is given up says why, with each document that it has left", async ({ store }) => {
     const documents = ["one", "two"].map((id) => textDocument(id, "text"));
     await store.acceptDocuments("docs", "job", documents, {}, signal);

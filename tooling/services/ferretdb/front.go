@@ -8,10 +8,9 @@ import (
 	"sync"
 )
 
-// FerretDB 1.24 was found answering nobody after clients had been killed in the middle of commands (that the kill is the cause
-// is inferred, not shown), and it finds a document and changes it in two steps, so that of two who compare and set at the same
-// moment both may succeed. The front stands between it and its clients: a command that was begun is carried out whether or not
-// its client is still there, and those that write go one after another. MongoDB does both by itself.
+// FerretDB 1.24 finds a document and changes it in two steps, so that of two who compare and set at the same moment both may
+// succeed. The front stands between it and its clients: commands that write go one after another, and a command that was begun
+// is carried out whether or not its client is still there. MongoDB does both by itself.
 
 const (
 	headerBytes     = 16
