@@ -50,6 +50,7 @@ const PAGE = 500;
 const ROWS = 1_000;
 const AGAIN_MS = 200;
 const LOOK_MS = 500;
+const TOLD_JOBS = 10;
 
 const wait = (durationMs: number) => new Promise<void>((resolve) => setTimeout(resolve, durationMs));
 
@@ -65,10 +66,7 @@ export async function ingestShared(nodes: Nodes, milvus: string, plan: SharedIng
   const startedMs = performance.now();
   const anyNode = () => nodes.names[Math.floor(Math.random() * nodes.names.length)] as string; // one runs always
   for (const collection of collectionsOf(plan)) {
-    await persist(
-      plan,
-      async () => (await nodes.call(anyNode(), "PUT", `/v1/collections/${collection}`, { resident: "never" })).status < 300,
-    );
+    await persist(plan, async () => refusalOf(await nodes.call(anyNode(), "PUT", `/v1/collections/${collection}`, { resident: "never" })));
   }
   const batches = batchesOf(plan);
   const jobs = new Set<string>();
@@ -77,12 +75,13 @@ export async function ingestShared(nodes: Nodes, milvus: string, plan: SharedIng
     for (let batch = batches.pop(); batch !== undefined; batch = batches.pop()) {
       const { collection, documents } = batch;
       await persist(plan, async () => {
-        const answer = await nodes
-          .call<JobAnswer>(anyNode(), "POST", `/v1/collections/${collection}/documents`, { documents })
-          .catch(() => null);
-        if (answer?.status === 202) jobs.add(answer.body.id);
-        else repeated += 1;
-        return answer?.status === 202;
+        repeated += 1;
+        const answer = await nodes.call<JobAnswer>(anyNode(), "POST", `/v1/collections/${collection}/documents`, { documents });
+        if (answer.status !== 202) return refusalOf(answer);
+        repeated -= 1;
+        jobs.add(answer.body.id);
+        if (jobs.size % TOLD_JOBS === 0) plan.tell(`${jobs.size} jobs are taken in, ${batches.length} are to be sent`);
+        return null;
       });
     }
   };
@@ -118,12 +117,21 @@ function batchesOf(plan: SharedIngestPlan): Batch[] {
   return batches.reverse();
 }
 
-/** Tries until it succeeds; what is thrown is a node that has gone. */
-async function persist(plan: SharedIngestPlan, attempt: () => Promise<boolean>): Promise<void> {
+/**
+ * Tries until it succeeds; what is thrown is a node that has gone.
+ * @param attempt resolves with null, or with why it is to be made again
+ */
+async function persist(plan: SharedIngestPlan, attempt: () => Promise<string | null>): Promise<void> {
+  let reason: string | null = null;
   for (const limitMs = performance.now() + plan.limitMs; performance.now() < limitMs; await wait(AGAIN_MS)) {
-    if (await attempt().catch(() => false)) return;
+    reason = await attempt().catch((error: Error) => error.message);
+    if (reason === null) return;
   }
-  throw new Error(`A request was not answered within ${plan.limitMs} ms`);
+  throw new Error(`A request was not answered within ${plan.limitMs} ms; the last time: ${reason}`);
+}
+
+function refusalOf({ status, body }: { readonly status: number; readonly body: unknown }): string | null {
+  return status < 300 ? null : `${status} ${JSON.stringify(body)}`;
 }
 
 /** One node after another, each started again at once; one that runs alone is left until another one does. */
@@ -227,7 +235,7 @@ async function storedDocuments(
       await persist(plan, async () => {
         const answer = await nodes.call<Listed>(anyNode(), "GET", `/v1/collections/${collection}/documents?${query}`);
         page = answer.status === 200 ? answer.body : null;
-        return page !== null;
+        return refusalOf(answer);
       });
       const { data, next } = page as unknown as Listed;
       for (const { id, state } of data) {
