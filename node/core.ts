@@ -25,7 +25,7 @@ import type { UpkeepControl } from "../bridge/http/collaborators.ts";
 import type { Flags } from "../config/flags.ts";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { type KennelError, kennelError } from "../runtime/errors.ts";
+import { type KennelError, kennelError, toKennelError } from "../runtime/errors.ts";
 import type { Random } from "../runtime/random.ts";
 import type { ChildSpec } from "../supervisor/child.ts";
 import type { ActorRef } from "../supervisor/kernel/behavior.ts";
@@ -240,6 +240,13 @@ export function startCore(parts: CoreParts): Core {
   const opening = openCollections(parts, catalog, closing.signal);
   const known = Promise.all([opening.known, usageLoaded]).then(begin);
   known.catch(() => {}); // whoever started the node hears of it by `settled`
+  services.followSettled((name) =>
+    known
+      .then(() => changedElsewhere(name, closing.signal))
+      .catch((thrown) =>
+        parts.logger.warn({ code: toKennelError(thrown).code }, "a collection that was left behind could not be read anew"),
+      ),
+  );
   return {
     catalog,
     registry,

@@ -27,6 +27,8 @@ export interface Services {
   readonly documents: DocumentStore;
   /** Known once the document service is ready. */
   isFirstStart(): boolean;
+  /** Tells of collections that something has changed which was begun before this start and has ended after it. */
+  followSettled(listener: (collection: string) => void): void;
   /** Rejects when the document store's database is one that this Kennel must not use; never resolves. */
   readonly documentsRefused: Promise<never>;
   /** Resolves when what a start need not wait for long was reached, or was waited for long enough; never rejects. */
@@ -81,6 +83,7 @@ export async function superviseServices(parts: ServiceParts): Promise<Services> 
     documentService: documents.service,
     documents: documents.documents,
     isFirstStart: documents.isFirstStart,
+    followSettled: documents.followSettled,
     documentsRefused: documents.refused,
     settled: embedding.settled,
     vectors: vectors.vectors,

@@ -23,6 +23,10 @@ export interface MongoOptions extends ClientOptions {
   readonly gauge: PoolGauge;
   /** Called when the database was Kennel's for the first time. */
   readonly onCreated: () => void;
+  /** Longest that opening waits for operations that others have begun on collections. */
+  readonly settleMs: number;
+  /** Told of a collection for which that was too short, when what was begun on it has ended: its record may have changed. */
+  readonly onSettled: (collection: string) => void;
   /** Instead of what the server says of itself. */
   readonly capabilities?: Capabilities;
   readonly clock: Clock;
@@ -47,6 +51,8 @@ export async function openMongoDocumentStore(options: MongoOptions): Promise<Doc
       name: connected.databaseName,
       capabilities: options.capabilities ?? connected.capabilities,
       onCreated: options.onCreated,
+      settleMs: options.settleMs,
+      onSettled: options.onSettled,
       leases: { owner: randomUUID(), leaseMs, waitMs: callTimeoutMs, clock },
     });
     return createStore(options, connected, database);

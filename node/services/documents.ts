@@ -17,6 +17,8 @@ export interface DocumentServices {
   readonly bulkhead: Bulkhead;
   /** Whether there was no database of Kennel's before this start; known once the service is ready. */
   isFirstStart(): boolean;
+  /** Tells of collections on which something has ended that an earlier life of a node, or another one, had begun before this start. */
+  followSettled(listener: (collection: string) => void): void;
   /** Rejects when the database was reached and is one that this Kennel must not use; never resolves. */
   readonly refused: Promise<never>;
 }
@@ -24,7 +26,7 @@ export interface DocumentServices {
 /** The file in the data folder, or the MongoDB that the configuration names. */
 export function superviseDocuments(parts: ServiceParts): DocumentServices {
   const { supervisor, config, tap } = parts;
-  const { open, pool, isFirstStart } = config.mongodb.url === "" ? embedded(parts) : mongodb(parts);
+  const { open, pool, isFirstStart, followSettled } = config.mongodb.url === "" ? embedded(parts) : mongodb(parts);
   const refused = Promise.withResolvers<never>();
   refused.promise.catch(() => {}); // a start that is over does not listen any more
   const service = superviseService<DocumentStore>(supervisor, {
@@ -42,6 +44,7 @@ export function superviseDocuments(parts: ServiceParts): DocumentServices {
     documents: superviseDocumentStore(service, config.documentStore.callTimeoutMs, bulkhead),
     bulkhead,
     isFirstStart,
+    followSettled,
     refused: refused.promise,
   };
 }
@@ -56,7 +59,11 @@ interface Adapter {
   open(): Promise<DocumentStore>;
   readonly pool: (() => PoolStats) | null;
   readonly isFirstStart: () => boolean;
+  readonly followSettled: DocumentServices["followSettled"];
 }
+
+/** What others have begun mostly ends within milliseconds. One that has died is waited for no longer, since it has its lease for seconds. */
+const SETTLE_MS = 2_000;
 
 function embedded({ config, clock }: ServiceParts): Adapter {
   const path = join(config.dataDir, DATABASE_FILE);
@@ -65,6 +72,7 @@ function embedded({ config, clock }: ServiceParts): Adapter {
     open: () => openLibsqlDocumentStore({ ...config.documentStore, path, maxPages: 0, clock }),
     pool: null,
     isFirstStart: () => isNew,
+    followSettled: () => {}, // nobody else writes to it
   };
 }
 
@@ -75,9 +83,15 @@ function mongodb({ config, clock }: ServiceParts): Adapter {
   const onCreated = () => {
     isNew = true;
   };
+  const listeners: ((collection: string) => void)[] = [];
+  const onSettled = (collection: string) => {
+    for (const listener of listeners) listener(collection);
+  };
+  const options = { ...config.mongodb, callTimeoutMs, settleMs: SETTLE_MS, gauge, onCreated, onSettled, clock };
   return {
-    open: () => openMongoDocumentStore({ ...config.mongodb, callTimeoutMs, gauge, onCreated, clock }),
+    open: () => openMongoDocumentStore(options),
     pool: () => gauge.read(),
     isFirstStart: () => isNew,
+    followSettled: (listener) => listeners.push(listener),
   };
 }

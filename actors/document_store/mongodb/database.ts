@@ -21,6 +21,10 @@ export interface DatabaseOptions {
   readonly name: string;
   readonly capabilities: Capabilities;
   readonly onCreated: () => void;
+  /** Longest that opening waits for what others have begun; it is ended all the same. */
+  readonly settleMs: number;
+  /** Told of each collection for which that was too short, once what was begun has ended: its record may have changed. */
+  readonly onSettled: (collection: string) => void;
   readonly leases: ConstructorParameters<typeof Leases>[0] extends infer Options ? Omit<Options, "leases"> : never;
 }
 
@@ -50,12 +54,23 @@ export class Database {
     this.claims = new MongoClaims(this.stores, options.leases);
   }
 
-  /** Makes the indexes and ends what an earlier life of a node has left half done. */
+  /**
+   * Makes the indexes and ends what an earlier life of a node has left half done. Who left it counts as alive for a lease's
+   * time, for which a start does not wait: until then it reads what every other node reads.
+   */
   static async open(options: DatabaseOptions): Promise<Database> {
+    const { leases, settleMs, onSettled } = options;
     if (await prepareDatabase(options.client.db(options.name))) options.onCreated();
     const database = new Database(options);
     const held = await database.stores.leases.find({ owner: { $ne: null } }, { limit: MAX_RECOVERED }).toArray();
-    await Promise.all(held.map((lease) => database.#settle(lease)));
+    const waited = new AbortController();
+    const settling = held.map(async (lease) => {
+      await database.#settle(lease);
+      if (waited.signal.aborted) onSettled(lease._id);
+    });
+    for (const [at, late] of settling.entries()) late.catch(() => database.#unfinished.add((held[at] as LeaseDocument)._id)); // `heal` tries again
+    const limit = leases.clock.sleep(settleMs, waited.signal).catch(() => {});
+    await Promise.race([Promise.all(settling), limit]).finally(() => waited.abort());
     return database;
   }
 

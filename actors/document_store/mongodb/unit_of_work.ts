@@ -98,7 +98,7 @@ export class UnitOfWork {
       await this.#lease.commit(pages.length);
     }
     for (const writes of pages) await applyWrites(this.#database, this.#lease, writes);
-    if (!isOneWrite) await journal.deleteMany({ op });
+    if (!isOneWrite) await removePages(this.#database, op, pages.length);
     this.#hasWritten = false;
     this.#pages = [[]];
   }
@@ -131,14 +131,20 @@ export async function finishOperation(database: Database, { op, committed }: Unf
   const { journal, blobs } = database.stores;
   if (committed === null) {
     await blobs.deleteMany({ op });
+    await journal.deleteMany({ op }); // how many pages there are is not known
   } else {
     for (let page = 0; page < committed; page++) {
       const found: JournalDocument | null = await journal.findOne({ _id: `${op}/${page}` });
       // Pages go when all of them were done.
       if (found !== null) await applyWrites(database, lease, found.writes);
     }
+    await removePages(database, op, committed);
   }
-  await journal.deleteMany({ op });
+}
+
+/** One by one, since each is found by its id on every server; most operations have a single page. */
+async function removePages({ stores }: Database, op: string, pages: number): Promise<void> {
+  for (let page = 0; page < pages; page++) await stores.journal.deleteOne({ _id: `${op}/${page}` });
 }
 
 async function applyWrites(database: Database, lease: Lease, writes: readonly JournalWrite[]): Promise<void> {

@@ -154,6 +154,30 @@ test("Another node takes over from one that was cut off, once its lease is lost"
   await waiting.close();
 });
 
+test("An opening does not wait for who has left something behind, and tells when it has been ended", async ({ server }) => {
+  const url = newDatabase(server);
+  const direct = await openStore(url);
+  await direct.createCollection("docs", SETTINGS, signal);
+  await indexTwo(direct);
+  await direct.close();
+  const proxy = await startCuttingProxy(server.port);
+  const cut = await openStore(url.replace(`:${server.port}`, `:${proxy.port}`));
+  proxy.cutAfter(4); // the lease, the bytes, the journal and the commit
+  await cut.acceptDocuments("docs", "next", [fresh, big], {}, signal).catch(() => undefined);
+  await proxy.stop();
+  await cut.close();
+  const settledLate = Promise.withResolvers<string>();
+  let isSettled = false;
+  settledLate.promise.then(() => {
+    isSettled = true;
+  });
+  const store = await openStore(url, { leaseMs: 3_000, settleMs: 10, onSettled: settledLate.resolve });
+  assert.not.ok(isSettled, "whoever left it counts as alive for 3 s");
+  assert.is(await settledLate.promise, "docs");
+  assert.is((await store.getJob("next", signal))?.status, "queued", "what was committed is done");
+  await store.close();
+});
+
 test("A node that was taken for dead while it wrote replaces nothing newer once it goes on", async ({ server }) => {
   const url = newDatabase(server);
   const isFenced = { capabilities: { hasIndexedFilters: true }, leaseMs: LEASE_MS };

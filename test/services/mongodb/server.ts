@@ -46,6 +46,8 @@ function optionsFor(url: string, differs: Partial<MongoOptions> = {}): MongoOpti
     leaseMs: 10_000,
     gauge: new PoolGauge(),
     onCreated: () => {},
+    settleMs: 60_000,
+    onSettled: () => {},
     clock: systemClock(),
     ...differs,
   };
