@@ -8,13 +8,13 @@ import type { RealService } from "./service.ts";
 /** As in ferretdb/go.mod. */
 const VERSION = "1.24.2";
 
-/** A server that speaks MongoDB's wire protocol, built from its module with a main program and a front of our own. */
+/** A server that speaks MongoDB's wire protocol, built from its module with a main program, a front and indexes of our own. */
 export const FERRETDB: RealService = {
   name: "ferretdb",
   what: `FerretDB ${VERSION}`,
   variables: ["TEST_FERRETDB"],
   async provide(signal) {
-    const folder = join(CACHE, `ferretdb-${VERSION}-front`);
+    const folder = join(CACHE, `ferretdb-${VERSION}-indexed`);
     const binary = join(folder, "ferretdb");
     mkdirSync(folder, { recursive: true });
     const build = async (draft: string) => {

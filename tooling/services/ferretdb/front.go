@@ -31,7 +31,7 @@ var reads = map[string]bool{
 var writing sync.Mutex
 
 // serve takes clients until the listener is closed.
-func serve(listener net.Listener, backend string) {
+func serve(listener net.Listener, backend, folder string) {
 	for {
 		client, err := listener.Accept()
 		if err != nil {
@@ -45,19 +45,19 @@ func serve(listener net.Listener, backend string) {
 				return
 			}
 			defer server.Close()
-			for exchange(client, server) == nil {
+			for exchange(client, server, folder) == nil {
 			}
 		}()
 	}
 }
 
 // exchange carries one command to the server and its reply back. The reply is waited for also when the client has gone.
-func exchange(client, server net.Conn) error {
+func exchange(client, server net.Conn, folder string) error {
 	command, err := readMessage(client)
 	if err != nil {
 		return err
 	}
-	reply, err := ask(command, server)
+	reply, err := ask(command, server, folder)
 	if err != nil || reply == nil {
 		return err
 	}
@@ -66,8 +66,9 @@ func exchange(client, server net.Conn) error {
 }
 
 // ask returns no reply to a command that wants none.
-func ask(command []byte, server net.Conn) ([]byte, error) {
-	if !reads[nameOf(command)] {
+func ask(command []byte, server net.Conn, folder string) ([]byte, error) {
+	isWrite := !reads[nameOf(command)]
+	if isWrite {
 		writing.Lock()
 		defer writing.Unlock()
 	}
@@ -77,7 +78,11 @@ func ask(command []byte, server net.Conn) ([]byte, error) {
 	if isOpMsg(command) && binary.LittleEndian.Uint32(command[headerBytes:])&flagMoreToCome != 0 {
 		return nil, nil
 	}
-	return readMessage(server)
+	reply, err := readMessage(server)
+	if err == nil && isWrite {
+		err = index(command, folder)
+	}
+	return reply, err
 }
 
 func readMessage(from io.Reader) ([]byte, error) {
