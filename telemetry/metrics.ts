@@ -34,7 +34,8 @@ export interface Metrics {
       readonly method: string;
       readonly status: number;
       readonly durationMs: number;
-      readonly trace?: TraceMark;
+      /** Null: it is not traced. */
+      readonly trace: TraceMark | null;
     }): void;
     inFlight(change: 1 | -1): void;
   };
@@ -137,7 +138,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     render: () => registry.metrics(),
     contentType: registry.contentType,
-    renderOpen: async () => toOpenMetrics(await registry.metrics(), http.exemplarOf),
+    renderOpen: async () => toOpenMetrics(await registry.metrics(), http.exemplars()),
   };
 }
 

@@ -12,18 +12,18 @@ export interface Exemplar {
   readonly at: number;
 }
 
-/** @param exemplarOf by a bucket's series as the text has it: `name_bucket{le="0.1",route="/x"}` */
-export function toOpenMetrics(text: string, exemplarOf: (series: string) => Exemplar | null): string {
+/** @param exemplars by a bucket's series as the text has it: `name_bucket{le="0.1",route="/x"}` */
+export function toOpenMetrics(text: string, exemplars: ReadonlyMap<string, Exemplar>): string {
   const lines: string[] = [];
   for (const line of text.split("\n")) {
     if (line === "") continue;
     if (line.startsWith("# ")) lines.push(line.replace(/^(# (?:HELP|TYPE) \S+)_total /, "$1 "));
-    else lines.push(line.includes("_bucket{") ? withExemplar(line, exemplarOf) : line);
+    else lines.push(line.includes("_bucket{") ? withExemplar(line, exemplars) : line);
   }
   return `${lines.join("\n")}\n# EOF\n`;
 }
 
-function withExemplar(line: string, exemplarOf: (series: string) => Exemplar | null): string {
-  const exemplar = exemplarOf(line.slice(0, line.lastIndexOf(" ")));
-  return exemplar === null ? line : `${line} # {trace_id="${exemplar.traceId}"} ${exemplar.value} ${exemplar.at.toFixed(3)}`;
+function withExemplar(line: string, exemplars: ReadonlyMap<string, Exemplar>): string {
+  const exemplar = exemplars.get(line.slice(0, line.lastIndexOf(" ")));
+  return exemplar === undefined ? line : `${line} # {trace_id="${exemplar.traceId}"} ${exemplar.value} ${exemplar.at.toFixed(3)}`;
 }

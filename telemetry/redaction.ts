@@ -30,6 +30,9 @@ const WINDOWS_PATH = /\b[A-Za-z]:\\[^\s"')]+/g;
 /** Line ends, other control characters, and those that turn text round or hide it. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\u2028\u2029]+/gu;
 
+/** In a text of these alone nothing can hide but what has a known shape. */
+const PLAIN = /^[\w./{}-]*$/;
+
 /** Makes texts and fields fit to be written down. */
 export class Redaction {
   readonly #secrets: readonly string[];
@@ -47,12 +50,8 @@ export class Redaction {
     // Cut with room to spare: half of a secret would not be known for one.
     let text = isLong ? given.slice(0, MAX_TEXT * 2) : given;
     for (const secret of this.#secrets) if (text.includes(secret)) text = text.replaceAll(secret, MASK);
-    text = text
-      .replace(INVISIBLE, " ")
-      .replace(USER_INFO, `$1${MASK}@`)
-      .replace(AUTHORIZATION, `$1 ${MASK}`)
-      .replace(KNOWN_SHAPES, MASK)
-      .replace(ASSIGNED, `$1${MASK}`);
+    if (PLAIN.test(text)) text = text.replace(KNOWN_SHAPES, MASK);
+    else text = masked(text);
     return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
   }
 
@@ -109,6 +108,15 @@ export class Redaction {
       ...(isMore && left <= 1 ? { causes: "more" } : {}),
     };
   }
+}
+
+function masked(text: string): string {
+  return text
+    .replace(INVISIBLE, " ")
+    .replace(USER_INFO, `$1${MASK}@`)
+    .replace(AUTHORIZATION, `$1 ${MASK}`)
+    .replace(KNOWN_SHAPES, MASK)
+    .replace(ASSIGNED, `$1${MASK}`);
 }
 
 const MAX_CAUSES = 5;

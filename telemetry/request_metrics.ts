@@ -4,7 +4,7 @@ import type { Metrics } from "./metrics.ts";
 import type { Exemplar } from "./open_metrics.ts";
 import { SeriesCounter, SeriesHistogram } from "./series.ts";
 
-export function httpMetrics(registry: Registry): Metrics["http"] & { exemplarOf(series: string): Exemplar | null } {
+export function httpMetrics(registry: Registry): Metrics["http"] & { exemplars(): ReadonlyMap<string, Exemplar> } {
   const requests = new SeriesCounter({
     name: "kennel_http_requests_total",
     help: "Requests answered, by route pattern and status",
@@ -29,12 +29,12 @@ export function httpMetrics(registry: Registry): Metrics["http"] & { exemplarOf(
     answered({ route, method, status, durationMs, trace }) {
       requests.increment(route, method, String(status));
       duration.observe(durationMs / 1_000, route);
-      if (trace !== undefined) duration.exemplify({ traceId: trace.id, value: durationMs / 1_000, at: trace.atMs / 1_000 }, route);
+      if (trace !== null) duration.exemplify({ traceId: trace.id, value: durationMs / 1_000, at: trace.atMs / 1_000 }, route);
     },
     inFlight(change) {
       open += change;
     },
-    exemplarOf: (series) => duration.exemplarOf(series),
+    exemplars: () => duration.exemplars(),
   };
 }
 

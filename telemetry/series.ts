@@ -22,6 +22,8 @@ class SeriesTable<Series> {
   readonly #labelNames: readonly string[];
   readonly #root: Level<Series> = new Map();
   readonly #all = new Set<Series>();
+  /** What was counted last is counted again as a rule. */
+  #last: { readonly values: readonly string[]; readonly series: Series } | null = null;
 
   constructor(labelNames: readonly string[], make: (labels: Record<string, string>) => Series) {
     this.#labelNames = labelNames;
@@ -33,6 +35,14 @@ class SeriesTable<Series> {
   }
 
   at(values: readonly string[]): Series {
+    const last = this.#last;
+    if (last !== null && isSame(last.values, values)) return last.series;
+    const series = this.#find(values);
+    this.#last = { values, series };
+    return series;
+  }
+
+  #find(values: readonly string[]): Series {
     let level = this.#root;
     const last = values.length - 1;
     for (let depth = 0; depth < last; depth++) {
@@ -54,6 +64,7 @@ class SeriesTable<Series> {
 
   /** Ends every series whose first label has this value. */
   drop(first: string): void {
+    this.#last = null;
     const dropped = this.#root.get(first);
     this.#root.delete(first);
     if (dropped !== undefined) this.#forget(dropped);
@@ -63,6 +74,11 @@ class SeriesTable<Series> {
     if (branch instanceof Map) for (const next of branch.values()) this.#forget(next);
     else this.#all.delete(branch);
   }
+}
+
+function isSame(left: readonly string[], right: readonly string[]): boolean {
+  for (let place = 0; place < left.length; place++) if (left[place] !== right[place]) return false;
+  return true;
 }
 
 /** A counter with at least one label. */
@@ -99,6 +115,8 @@ interface Distribution {
   /** Observations in each bucket alone, the last one beyond all bounds. */
   readonly counts: Float64Array;
   sum: number;
+  /** By bucket, the last one of each; null: there is none yet. */
+  exemplars: Exemplar[] | null;
 }
 
 /** A histogram with at least one label. */
@@ -106,15 +124,18 @@ export class SeriesHistogram {
   readonly #table: SeriesTable<Distribution>;
   readonly #bounds: readonly number[];
   readonly #name: string;
-  /** By bucket; the last one of each. */
-  readonly #exemplars = new Map<string, Exemplar>();
 
   /** @param bounds upper bounds of the buckets, rising; the one without a bound is added */
   constructor(options: SeriesOptions & { readonly bounds: readonly number[] }) {
     const { name, help, labelNames, registry, bounds } = options;
     this.#bounds = bounds;
     this.#name = name;
-    this.#table = new SeriesTable(labelNames, (labels) => ({ labels, counts: new Float64Array(bounds.length + 1), sum: 0 }));
+    this.#table = new SeriesTable(labelNames, (labels) => ({
+      labels,
+      counts: new Float64Array(bounds.length + 1),
+      sum: 0,
+      exemplars: null,
+    }));
     registry.registerMetric(new CollectedHistogram({ name, help, labelNames, bounds, read: () => this.#table.all }));
   }
 
@@ -128,15 +149,22 @@ export class SeriesHistogram {
 
   /** Says of an observation in which trace it was made; the last one of each bucket is kept. */
   exemplify(exemplar: Exemplar, ...values: readonly string[]): void {
-    const { labels } = this.#table.at(values);
-    const le = this.#bounds[this.#bucketOf(exemplar.value)] ?? "+Inf";
-    const written = Object.entries({ le, ...labels }).map(([name, value]) => `${name}="${escaped(String(value))}"`);
-    this.#exemplars.set(`${this.#name}_bucket{${written.join(",")}}`, exemplar);
+    const series = this.#table.at(values);
+    series.exemplars ??= [];
+    series.exemplars[this.#bucketOf(exemplar.value)] = exemplar;
   }
 
-  /** @param series as Prometheus' text has it */
-  exemplarOf(series: string): Exemplar | null {
-    return this.#exemplars.get(series) ?? null;
+  /** Those that there are now, by their series as Prometheus' text has it. */
+  exemplars(): ReadonlyMap<string, Exemplar> {
+    const named = new Map<string, Exemplar>();
+    for (const { labels, exemplars } of this.#table.all)
+      exemplars?.forEach((exemplar, bucket) => {
+        const written = Object.entries({ le: this.#bounds[bucket] ?? "+Inf", ...labels }).map(
+          ([name, value]) => `${name}="${escaped(String(value))}"`,
+        );
+        named.set(`${this.#name}_bucket{${written.join(",")}}`, exemplar);
+      });
+    return named;
   }
 
   #bucketOf(value: number): number {

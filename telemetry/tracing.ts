@@ -21,6 +21,7 @@ export interface SpanSpec {
 export interface Span {
   /** W3C, for whoever is asked under it elsewhere; its trace is sampled. */
   readonly traceparent: string;
+  readonly traceId: string;
   /** Ids of request, trace and span, and the actor's path, as log lines carry them. */
   readonly logFields: Readonly<Record<string, string>>;
   set(attributes: SpanAttributes): void;

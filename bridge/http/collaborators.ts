@@ -122,8 +122,8 @@ export interface HttpMetrics {
     readonly method: string;
     readonly status: number;
     readonly durationMs: number;
-    /** Where it is traced: the trace, and wall time. */
-    readonly trace?: { readonly id: string; readonly atMs: number };
+    /** The trace, and wall time; null: it is not traced. */
+    readonly trace: { readonly id: string; readonly atMs: number } | null;
   }): void;
   /** Requests that are being answered now. */
   inFlight(change: 1 | -1): void;

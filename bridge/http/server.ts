@@ -154,16 +154,16 @@ class Server {
   /** OpenTelemetry's conventions for HTTP servers; the path itself may hold what a caller would keep to itself. */
   #begin(request: HttpRequest, requestId: string, route: Route, via: Via): Span | null {
     if (route.kind !== "work") return null;
-    return this.#tracer.begin(request.headers.get("traceparent"), requestId, {
-      name: `${route.method} ${route.path}`,
-      kind: "server",
-      attributes: {
-        "http.request.method": request.method,
-        "http.route": route.path,
-        "network.protocol.name": via,
-        "kennel.request_id": requestId,
-      },
+    const spec = { name: `${route.method} ${route.path}`, kind: "server" } as const;
+    const span = this.#tracer.begin(request.headers.get("traceparent"), requestId, spec);
+    // Not with the spec: it is made for all requests, of which few are traced.
+    span?.set({
+      "http.request.method": request.method,
+      "http.route": route.path,
+      "network.protocol.name": via,
+      "kennel.request_id": requestId,
     });
+    return span;
   }
 
   /** What a caller got wrong is an answer, no failure of the server's span. */
@@ -245,9 +245,9 @@ class Server {
     const { status, encoding } = answer;
     const { method } = request;
     if (via === "http") {
-      const id = call.span?.logFields.traceId;
-      const marked = id === undefined ? {} : { trace: { id, atMs: clock.wallMs() } };
-      metrics.answered({ route: route.path, method, status, durationMs, ...marked });
+      const { span } = call;
+      const trace = span === null ? null : { id: span.traceId, atMs: clock.wallMs() };
+      metrics.answered({ route: route.path, method, status, durationMs, trace });
     }
     if (call.span !== null) this.#endSpan(call.span, answer, call.failure);
     const level = status >= 500 ? "warn" : status >= 400 || this.#isLogged() ? "info" : "debug";

@@ -90,6 +90,20 @@ test("A failure is written as its code; no secret, path or over-long text is in 
     assert.is(by.root?.attributes["error.type"], "internal");
   }));
 
+test("Of too many attributes the first are sent, and how many were left out; one that is set again keeps its place", () =>
+  withTracer({}, async ({ tracer, receiver }) => {
+    const root = tracer.begin(null, "r", ROOT);
+    root?.set(Object.fromEntries(Array.from({ length: 70 }, (_, at) => [`a${at}`, at])));
+    root?.set({ a0: "again", list: ["x"] });
+    root?.end();
+    root?.set({ a1: "late" });
+    const [sent] = await receiver.trace((spans) => spans.length === 1);
+    assert.is(Object.keys(sent?.attributes ?? {}).length, 64);
+    assert.is(sent?.attributes.a0, "again");
+    assert.match(receiver.bodies.join(), '"droppedAttributesCount":7');
+    assert.not.match(receiver.bodies.join(), "late");
+  }));
+
 test("A stream's span ends with its last part, with its failure, or when its reader leaves", () =>
   withTracer({}, async ({ tracer, receiver }) => {
     const root = tracer.begin(null, "r", ROOT);

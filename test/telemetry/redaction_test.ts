@@ -77,6 +77,17 @@ test("Routes of the API, actors' paths and media types are no paths of files", (
     assert.is(sentence(words), words);
 });
 
+test("A secret is masked where nothing but letters, digits and the marks of paths stand around it", () => {
+  const shapes = [`kennel_0123456789ab_${"x".repeat(43)}`, `sk-${"a1".repeat(10)}`, `AKIA${"A1".repeat(8)}`, `ghp_${"a".repeat(20)}`];
+  for (const secret of [...shapes, `eyJ${"a".repeat(8)}.${"b".repeat(8)}`]) {
+    for (const text of [secret, `/v1/${secret}/search`, `{${secret}}`]) assert.not.match(fit().text(text), secret);
+  }
+  const known = new Redaction([CANARY]);
+  assert.not.match(known.text(`node/${CANARY}/docs`), CANARY);
+  for (const plain of ["", "POST", "/v1/collections/{collection}/search", "req_0123456789abcdef", "hybrid"])
+    assert.is(fit().text(plain), plain);
+});
+
 test("Fields named like secrets are masked whatever they hold, and plain data is bounded in depth and width", () => {
   const { fields } = fit();
   const deep = { a: { b: { c: { d: { e: 1 } } } } };

@@ -55,6 +55,9 @@ test("A counter reads as prom-client's own does, and a dropped value's series en
   assert.is(await ours.metrics(), await theirs.metrics());
   fast.increment("a", "full");
   assert.match(await ours.metrics(), 'asked_total{collection="a",mode="full"} 1');
+  fast.drop("a");
+  fast.increment("a", "full"); // what was counted last begins anew, too
+  assert.match(await ours.metrics(), 'asked_total{collection="a",mode="full"} 1');
 });
 
 function valuesOf(metrics: readonly unknown[]): unknown {
