@@ -18,6 +18,10 @@ export type Found =
   | { readonly kind: "other_method"; readonly path: string; readonly allow: string }
   | { readonly kind: "unknown" };
 
+/** Targets that were asked before, and how long one of them may be: as popular collections are, they are asked again. */
+const MAX_KNOWN = 512;
+const MAX_KNOWN_LENGTH = 256;
+
 const NO_PARAMS: Readonly<Record<string, string>> = {};
 const UNKNOWN: Found = { kind: "unknown" };
 /** What the router files all places under: the method is looked up in the place. */
@@ -26,6 +30,9 @@ const ANY = "ALL";
 /** Finds a request's route: Hono's routers by themselves, since its application around them costs more than they do. */
 export class Router {
   readonly #router = new SmartRouter<Place>({ routers: [new RegExpRouter(), new TrieRouter()] });
+  /** By method and target. When it is full it begins anew. */
+  readonly #known = new Map<string, Map<string, Found>>();
+  #knownTargets = 0;
 
   constructor(routes: readonly Route[]) {
     for (const place of placesOf(routes)) this.#router.add(ANY, place.path.replaceAll(/\{(\w+)\}/g, ":$1"), place);
@@ -33,6 +40,25 @@ export class Router {
 
   /** @param method `HEAD` is answered as `GET` is */
   find(method: string, target: string): Found {
+    const known = this.#known.get(method)?.get(target);
+    if (known !== undefined) return known;
+    const found = this.#look(method, target);
+    if (found.kind === "route" && target.length <= MAX_KNOWN_LENGTH) this.#remember(method, target, found);
+    return found;
+  }
+
+  #remember(method: string, target: string, found: Found): void {
+    if (this.#knownTargets >= MAX_KNOWN) {
+      this.#known.clear();
+      this.#knownTargets = 0;
+    }
+    const ofMethod = this.#known.get(method);
+    if (ofMethod === undefined) this.#known.set(method, new Map([[target, found]]));
+    else ofMethod.set(target, found);
+    this.#knownTargets += 1;
+  }
+
+  #look(method: string, target: string): Found {
     const matched = this.#router.match(ANY, pathOf(target));
     const [first] = matched[0];
     if (first === undefined) return UNKNOWN;

@@ -40,9 +40,13 @@ export function allowsScope(given: Scope, needed: Scope): boolean {
   return SCOPES.indexOf(given) >= SCOPES.indexOf(needed);
 }
 
-/** Whether the pattern names the collection. */
-export function namesCollection(pattern: string, collection: string): boolean {
-  return pattern.split(",").some((part) => (part.endsWith("*") ? collection.startsWith(part.slice(0, -1)) : part === collection));
+/** Whether the pattern names a collection; the pattern is read once. */
+export function collectionMatcher(pattern: string): (collection: string) => boolean {
+  if (namesEveryCollection(pattern)) return () => true;
+  const parts = pattern.split(",");
+  const names = new Set(parts.filter((part) => !part.endsWith("*")));
+  const beginnings = parts.filter((part) => part.endsWith("*")).map((part) => part.slice(0, -1));
+  return (collection) => names.has(collection) || beginnings.some((beginning) => collection.startsWith(beginning));
 }
 
 /** Whether the pattern names every collection there may be. */

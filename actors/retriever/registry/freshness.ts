@@ -19,12 +19,13 @@ export class Freshness {
 
   /** Milliseconds since the store was last seen to answer, 0 while it does. */
   get ageMs(): number {
-    this.look();
-    return Math.round(this.#clock.monotonicMs() - this.#levelAtMs);
+    return Math.round(this.look() - this.#levelAtMs);
   }
 
-  /** To be done now and then though nobody asks: an outage is counted from the last look before it. */
-  look(): void {
-    if (this.#modes.serviceOf("vector_store").breaker === "closed") this.#levelAtMs = this.#clock.monotonicMs();
+  /** To be done now and then though nobody asks: an outage is counted from the last look before it. @returns the time of this one */
+  look(): number {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#modes.serviceOf("vector_store").breaker === "closed") this.#levelAtMs = nowMs;
+    return nowMs;
   }
 }

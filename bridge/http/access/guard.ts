@@ -8,7 +8,7 @@ import { visibleTo } from "../../../actors/retriever/visibility.ts";
 import type { VisibleFilter } from "../../../actors/vector_store/filter.ts";
 import { kennelError } from "../../../runtime/errors.ts";
 import { OPEN_SCOPE, type Scope } from "../../../transport/transport.ts";
-import { type Grant, namesCollection } from "../../keys/grant.ts";
+import { collectionMatcher, type Grant } from "../../keys/grant.ts";
 
 const SEPARATOR = "--";
 const MAX_NAME_LENGTH = 64;
@@ -18,12 +18,14 @@ export class Guard {
   /** The same object for every request of the grant. */
   readonly scope: Scope;
   readonly #prefix: string;
+  readonly #isNamed: (collection: string) => boolean;
   /** Records are the same objects as long as they are in the catalog. */
   readonly #records = new WeakMap<CollectionRecord, CollectionRecord>();
 
   constructor(grant: Grant) {
     this.grant = grant;
     this.scope = { tenant: grant.tenant ?? OPEN_SCOPE.tenant, principals: grant.principals };
+    this.#isNamed = collectionMatcher(grant.collections);
     this.#prefix = grant.tenant === null ? "" : grant.tenant + SEPARATOR;
   }
 
@@ -59,7 +61,7 @@ export class Guard {
   }
 
   covers(whole: string): boolean {
-    return this.isOwn(whole) && namesCollection(this.grant.collections, this.outward(whole));
+    return this.isOwn(whole) && this.#isNamed(this.outward(whole));
   }
 
   /** @param named what the caller called it */

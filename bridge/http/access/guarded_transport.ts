@@ -11,7 +11,12 @@ import type { Guard } from "./guard.ts";
 
 export function guardedTransport(inner: Transport, guard: Guard): Transport {
   const names = new Names(guard);
-  const scoped = (headers: MessageHeaders): MessageHeaders => ({ ...headers, scope: guard.scope });
+  const scoped = ({ requestId, timeoutMs, traceparent }: MessageHeaders): MessageHeaders => ({
+    requestId,
+    timeoutMs,
+    traceparent,
+    scope: guard.scope,
+  });
   return {
     kind: inner.kind,
     get isConnected() {

@@ -1,7 +1,7 @@
 import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { COLLECTIONS_PATTERN, namesCollection, namesEveryCollection } from "../../../bridge/keys/grant.ts";
+import { COLLECTIONS_PATTERN, collectionMatcher, namesEveryCollection } from "../../../bridge/keys/grant.ts";
 import { isKeyOf, KEY_LENGTH, newKey } from "../../../bridge/keys/key.ts";
 import { changeKeys, readKeys } from "../../../bridge/keys/key_file.ts";
 import { KeyRing } from "../../../bridge/keys/key_ring.ts";
@@ -200,8 +200,10 @@ test("A pattern names collections and beginnings of names", () => {
   for (const good of ["*", "docs", "docs-*", "a,b-*", "A_9"]) assert.match(good, COLLECTIONS_PATTERN);
   for (const bad of ["", ",", "a,", ",a", "a b", "**", "*a", "a*b", "a\n", "é", "x".repeat(66), Array(17).fill("a").join(",")])
     assert.not.match(bad, COLLECTIONS_PATTERN);
-  assert.ok(namesCollection("docs-*,notes", "docs-1") && namesCollection("docs-*,notes", "notes"));
-  assert.not.ok(namesCollection("docs-*,notes", "docs") || namesCollection("notes", "notes2") || namesCollection("docs", "Docs"));
+  assert.ok(collectionMatcher("docs-*,notes")("docs-1") && collectionMatcher("docs-*,notes")("notes"));
+  assert.not.ok(collectionMatcher("docs-*,notes")("docs") || collectionMatcher("notes")("notes2") || collectionMatcher("docs")("Docs"));
+  for (const every of ["*", "a,*"]) assert.ok(collectionMatcher(every)("any"));
+  assert.ok(collectionMatcher("a*")("a") && !collectionMatcher("a*")("b"));
   assert.ok(namesEveryCollection("a,*"));
   assert.not.ok(namesEveryCollection("a*"));
 });
