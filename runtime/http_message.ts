@@ -124,19 +124,20 @@ function whenDrained(outgoing: ServerResponse): Promise<void> {
 const NOTHING = new Uint8Array(0);
 
 class IncomingHeaders implements RequestHeaders {
-  readonly #incoming: IncomingMessage;
+  /** Taken once: they are read a dozen times, and the message looks for them at each. */
+  readonly #named: IncomingMessage["headers"];
 
-  constructor(incoming: IncomingMessage) {
-    this.#incoming = incoming;
+  constructor({ headers }: IncomingMessage) {
+    this.#named = headers;
   }
 
   get(name: string): string | null {
-    const value = this.#incoming.headers[name];
+    const value = this.#named[name];
     return typeof value === "string" ? value : null;
   }
 
   has(name: string): boolean {
-    return this.#incoming.headers[name] !== undefined;
+    return this.#named[name] !== undefined;
   }
 }
 

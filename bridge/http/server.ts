@@ -4,10 +4,11 @@ import type { HttpAnswer, HttpRequest } from "../../runtime/http_message.ts";
 import type { AuditReason } from "../../telemetry/audit/audit_log.ts";
 import { NO_TRACER, type Span, type Tracer, tracedParts } from "../../telemetry/tracing.ts";
 import { KeyLimiter, type KeyUse } from "../keys/key_limits.ts";
-import { Access } from "./access/access.ts";
+import { Access, changesOf } from "./access/access.ts";
 import { AccessRecord, refusalOf } from "./access/access_record.ts";
 import { Door } from "./access/door.ts";
 import { guardedParts } from "./access/guarded_parts.ts";
+import type { Need } from "./access/route_needs.ts";
 import { Admission } from "./admission.ts";
 import type { Answer } from "./answer.ts";
 import { CrossOrigin } from "./cross_origin.ts";
@@ -68,6 +69,8 @@ interface RouteCall {
 
 /** A request on its way through the server. */
 interface Call extends RouteCall {
+  /** What the route asks of a key; null: nothing. */
+  readonly need: Need | null;
   readonly request: HttpRequest;
   readonly requestId: string;
   readonly startedMs: number;
@@ -117,6 +120,7 @@ class Server {
     const requestId = this.#requestIds.of(request);
     const call: Call = {
       route,
+      need: this.#access.needOf(route),
       params,
       request,
       requestId,
@@ -206,14 +210,14 @@ class Server {
 
   /** The route as the caller may use it. Throws `unauthorized`, `forbidden`, `overloaded`. */
   #letIn(call: Call): Route {
-    const { route, request, via, startedMs } = call;
+    const { route, need, request, via, startedMs } = call;
     if (via === "http") this.#door.check(request, route.path);
-    const caller = this.#access.identify(route, request);
+    const caller = this.#access.identify(need, request);
     if (caller !== null) {
       call.keyId = caller.keyId;
       call.keyUse = this.#access.enter(caller, startedMs);
     }
-    return this.#access.permit(route, caller, request);
+    return this.#access.permit(route, need, caller, request);
   }
 
   /** Lets go of what the request held, puts on its answer what every answer has, and writes it down. */
@@ -258,7 +262,7 @@ class Server {
         "Answered",
       );
     }
-    const changes = this.#access.changes(route);
+    const changes = changesOf(call.need);
     if (changes !== null || refusal !== null)
       this.#record.ended({ request, requestId, via, route: route.path, keyId, status, changes, refusal }); // H5
     const headers: Record<string, string> = { ...SECURITY_HEADERS, ...answer.headers, "x-request-id": requestId };

@@ -8,7 +8,6 @@
  *   R4. What was found good is forgotten whenever the file is read anew.
  */
 import { Buffer } from "node:buffer";
-import { LRUCache } from "lru-cache";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { kennelError } from "../../runtime/errors.ts";
 import type { Logger } from "../../telemetry/logs.ts";
@@ -40,10 +39,12 @@ interface Known {
   readonly caller: Caller;
   readonly digest: Buffer;
   readonly endsAtMs: number;
+  /** Wall time; 0: never. */
+  lastUsedMs: number;
 }
 
 /**
- * Headers whose key was found good: hashing and comparing one costs 5 µs, a tenth of a kept answer. They are found by a hash
+ * Headers whose key was found good, the first one makes room: hashing and comparing one costs 5 µs, a tenth of a kept answer. They are found by a hash
  * that is seeded for the process, so how long it takes says nothing of how much of a guess is right.
  */
 const MAX_VERIFIED = 1_024;
@@ -54,8 +55,7 @@ const BEARER = /^bearer +(\S+) *$/i;
 
 export class KeyRing implements KeyVerifier {
   readonly #parts: KeyRingParts;
-  readonly #lastUses: Map<string, number>;
-  readonly #verified = new LRUCache<string, Known>({ max: MAX_VERIFIED });
+  readonly #verified = new Map<string, Known>();
   #known: ReadonlyMap<string, Known> = new Map();
   #stamp: string | null = null;
   #hasRead = false;
@@ -65,16 +65,16 @@ export class KeyRing implements KeyVerifier {
   #isClosed = false;
   #isBroken = false;
 
-  private constructor(parts: KeyRingParts, lastUses: Map<string, number>) {
+  private constructor(parts: KeyRingParts) {
     this.#parts = parts;
-    this.#lastUses = lastUses;
     this.#flushedAtMs = parts.clock.monotonicMs();
   }
 
   /** Rejects when there is a file that is not one of keys. */
   static async open(parts: KeyRingParts): Promise<KeyRing> {
-    const ring = new KeyRing(parts, await readLastUses(parts.dataDir));
-    await ring.#read();
+    const ring = new KeyRing(parts);
+    const lastUses = await readLastUses(parts.dataDir);
+    await ring.#read((id) => lastUses.get(id));
     if (ring.#known.size === 0) parts.logger.warn("callers need a key, and there is none yet; make one with: kennel keys create");
     ring.#again();
     return ring;
@@ -85,7 +85,7 @@ export class KeyRing implements KeyVerifier {
     const nowMs = this.#parts.clock.wallMs();
     const known = this.#verified.get(authorization) ?? this.#find(authorization);
     if (nowMs >= known.endsAtMs) throw unauthorized();
-    this.#lastUses.set(known.caller.keyId, nowMs);
+    known.lastUsedMs = nowMs;
     return known.caller;
   }
 
@@ -97,6 +97,7 @@ export class KeyRing implements KeyVerifier {
     // An id that is not known takes as long as a secret that is wrong.
     const isRight = (this.#parts.compare ?? isKeyOf)(key, known?.digest ?? NO_DIGEST);
     if (known === undefined || !isRight) throw unauthorized();
+    if (this.#verified.size >= MAX_VERIFIED) this.#verified.delete(this.#verified.keys().next().value as string);
     this.#verified.set(authorization, known);
     return known;
   }
@@ -130,16 +131,18 @@ export class KeyRing implements KeyVerifier {
     this.#timer = this.#parts.clock.setTimer(this.#parts.checkMs, () => void this.check().then(() => this.#again()));
   }
 
-  async #read(): Promise<void> {
+  /** @param lastUsedMs of a key by its id, wall time */
+  async #read(lastUsedMs = (id: string) => this.#known.get(id)?.lastUsedMs): Promise<void> {
     const stamp = await fileStamp(this.#parts.path); // before the content: a change in between is seen at the next look
     const records = await readKeys(this.#parts.path);
     const before = this.#known;
-    this.#known = new Map(records.flatMap((record) => (record.revoked_at === null ? [[record.id, knownOf(record)]] : [])));
+    this.#known = new Map(
+      records.flatMap((record) => (record.revoked_at === null ? [[record.id, knownOf(record, lastUsedMs(record.id) ?? 0)]] : [])),
+    );
     this.#verified.clear(); // R4
     if (this.#hasRead) this.#tellOf(before);
     this.#hasRead = true;
     this.#stamp = stamp;
-    for (const id of this.#lastUses.keys()) if (!this.#known.has(id)) this.#lastUses.delete(id);
   }
 
   #tellOf(before: ReadonlyMap<string, Known>): void {
@@ -150,14 +153,18 @@ export class KeyRing implements KeyVerifier {
 
   async #flush(): Promise<void> {
     this.#flushedAtMs = this.#parts.clock.monotonicMs();
-    if (this.#lastUses.size === 0) return;
-    await writeLastUses(this.#parts.dataDir, this.#lastUses).catch((err) =>
+    const used = [...this.#known].flatMap(([id, { lastUsedMs }]) => (lastUsedMs === 0 ? [] : [[id, lastUsedMs] as const]));
+    if (used.length === 0) return;
+    await writeLastUses(this.#parts.dataDir, new Map(used)).catch((err) =>
       this.#parts.logger.warn({ err }, "when keys were last used could not be written down"),
     );
   }
 }
 
-function knownOf({ id, scope, collections, digest, expires_at, limits, tenant, principals, delegate }: KeyRecord): Known {
+function knownOf(
+  { id, scope, collections, digest, expires_at, limits, tenant, principals, delegate }: KeyRecord,
+  lastUsedMs: number,
+): Known {
   // Who is not named sees what is everyone's; an administrator sees all.
   const asking = principals === undefined ? (scope === "admin" ? null : []) : inOrder(principals);
   return {
@@ -172,6 +179,7 @@ function knownOf({ id, scope, collections, digest, expires_at, limits, tenant, p
     },
     digest: Buffer.from(digest, "hex"),
     endsAtMs: expires_at === null ? Number.POSITIVE_INFINITY : Date.parse(expires_at),
+    lastUsedMs,
   };
 }
 

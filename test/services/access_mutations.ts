@@ -69,8 +69,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     what: "the scope out of what a grant's routes hand on",
     file: "bridge/http/access/guarded_transport.ts",
-    text: "({ ...headers, scope: guard.scope });",
-    instead: "headers;",
+    text: "scope: guard.scope,\n",
+    instead: 'scope: { tenant: "default", principals: null },\n',
   },
   {
     what: "the newest version out of what is given again while the store is away",

@@ -50,9 +50,14 @@ export class Access {
     );
   }
 
+  /** What the route asks of a key; null: it is open to all. */
+  needOf(route: Route): Need | null {
+    return this.#needs.get(route) ?? null;
+  }
+
   /** Whose key the request brings; null: none is asked for. Throws `unauthorized`. */
-  identify(route: Route, request: HttpRequest): Caller | null {
-    if (this.#keys === null || !this.#needs.has(route)) return null;
+  identify(need: Need | null, request: HttpRequest): Caller | null {
+    if (this.#keys === null || need === null) return null;
     return this.#keys.verify(request.headers.get("authorization"));
   }
 
@@ -63,22 +68,16 @@ export class Access {
 
   /**
    * The route as this caller may use it, for whom it asks.
+   * @param need the route's own
    * @param caller null: no key is asked for
    * @throws KennelError `forbidden`, `invalid_request` where it does not say well on whose behalf it asks
    */
-  permit(route: Route, caller: Caller | null, request: HttpRequest): Route {
-    const need = this.#needs.get(route);
-    if (need === undefined) return route;
+  permit(route: Route, need: Need | null, caller: Caller | null, request: HttpRequest): Route {
+    if (need === null) return route;
     if (caller !== null) requireNeed(caller, need);
     const asked = askedPrincipals(request.headers);
     if (caller === null) return asked === null ? route : this.#twinOf(route, narrowed(asked));
     return this.#twinOf(route, asked === null ? caller : delegated(caller, asked));
-  }
-
-  /** What asking the route does to what is stored, or to the node; null: nothing. */
-  changes(route: Route): "write" | "admin" | null {
-    const scope = this.#needs.get(route)?.scope ?? "read";
-    return scope === "read" ? null : scope;
   }
 
   #twinOf(route: Route, grant: Grant): Route {
@@ -115,4 +114,9 @@ function requireNeed(caller: Caller, need: Need): void {
   if (need.isForAll && !namesEveryCollection(caller.collections)) {
     throw kennelError("forbidden", { message: "The key is for some collections; this needs one for every collection (*)" });
   }
+}
+
+/** What asking a route does to what is stored, or to the node; null: nothing. */
+export function changesOf(need: Need | null): "write" | "admin" | null {
+  return need === null || need.scope === "read" ? null : need.scope;
 }

@@ -144,6 +144,14 @@ test("Whatever is wrong with a key of the right form, it is hashed and compared 
   assert.is(compared.length, guesses.length + 1);
   watched.verify(`Bearer ${key}`);
   assert.is(compared.length, guesses.length + 1, "a key that was good is found by its hash");
+  const ways = ["bearer", "Bearer", "bEarer", "BEARER", "beaRer", "BEArer", "bearEr", "BEARer"];
+  const headers = Array.from({ length: 1_024 }, (_, at) => `${ways[at % 8]}${" ".repeat(2 + Math.floor(at / 8))}${key}`);
+  for (const header of headers) watched.verify(header);
+  const before = compared.length;
+  watched.verify(headers.at(-1) as string);
+  assert.is(compared.length, before);
+  watched.verify(`Bearer ${key}`);
+  assert.is(compared.length, before + 1, "of many ways to write it the first one made room");
   await watched.close();
 });
 
@@ -192,6 +200,8 @@ test("When a key was last used outlives the node", async ({ rig, ring, clock }) 
   await ring.check();
   await clock.advance(5_000);
   ring.verify(`Bearer ${key}`);
+  await rig.add("read", "*");
+  await ring.check(); // the file is read anew
   await ring.close();
   assert.equal([...(await readLastUses(rig.folder))], [[id, clock.wallMs()]]);
 });
