@@ -9,20 +9,23 @@ import { type SideProcess, startSideProcess } from "./harness/side_process.ts";
 import { median } from "./harness/statistics.ts";
 
 /**
- * The same searches of nodes that ask for no key, for a key, and for a key with limits. Short rounds take turns, in changing
+ * The same searches of nodes that ask for no key, for a key, and for a key with limits; and of the first with the key's header,
+ * which it does not look at: what it costs to receive it. Short rounds take turns, in changing
  * order, in one process that serves all three, so that a busy machine slows all alike; figures are medians of rounds.
  */
 export const accessBenchmark: Benchmark = { name: "access", title: "Searches with keys and limits beside those without", run };
 
-const SIDES = ["open", "keyed", "limited"] as const;
+const SIDES = ["open", "sent", "keyed", "limited"] as const;
 type Side = (typeof SIDES)[number];
+const NODES = ["open", "keyed", "limited"] as const;
+const nodeOf = (side: Side) => (side === "sent" ? "open" : side);
 const PATHS = ["kept answers", "searched anew"] as const;
 type Path = (typeof PATHS)[number];
 
 const CONNECTIONS = 16;
 const REPEATED_QUERIES = 50;
 /** Of one side in one round. */
-const REQUESTS: Readonly<Record<Path, number>> = { "kept answers": 600, "searched anew": 150 };
+const REQUESTS: Readonly<Record<Path, number>> = { "kept answers": 2_000, "searched anew": 400 };
 const LONGEST_MS = 30_000;
 /** What a key may cost of the throughput. */
 const LEAST_SHARE = 0.97;
@@ -43,7 +46,7 @@ async function run(context: BenchContext): Promise<Report> {
   const load = startSideProcess(new URL("./harness/load.ts", import.meta.url));
   try {
     const nodes = await host.ask<AccessNodes>({ kind: "start", folder } satisfies AccessCommand);
-    for (const side of SIDES) await fill(nodes, side, documents);
+    for (const side of NODES) await fill(nodes, side, documents);
     const bodies = loadQueries(documents, 1_000).map((query) => JSON.stringify({ query }));
     const rounds: Record<Path, Round[]> = { "kept answers": [], "searched anew": [] };
     const count = context.isQuick ? 3 : 60;
@@ -66,7 +69,7 @@ const processorUs = (host: SideProcess) => host.ask<number>({ kind: "processor" 
 const headersOf = ({ key }: AccessNodes, side: Side): Readonly<Record<string, string>> =>
   side === "open" ? {} : { authorization: `Bearer ${key}` };
 
-async function fill(nodes: AccessNodes, side: Side, documents: readonly object[]): Promise<void> {
+async function fill(nodes: AccessNodes, side: (typeof NODES)[number], documents: readonly object[]): Promise<void> {
   const call = async (method: string, path: string, body?: unknown) => {
     const answer = await fetch(`http://127.0.0.1:${nodes.ports[side]}${path}`, {
       method,
@@ -108,7 +111,7 @@ async function measureRound(
     const isKept = path === "kept answers";
     const beforeUs = await processorUs(host);
     const result = await load.ask<LoadResult>({
-      port: nodes.ports[side],
+      port: nodes.ports[nodeOf(side)],
       path: "/v1/collections/docs/search",
       headers: { ...headersOf(nodes, side), ...(isKept ? {} : { "cache-control": "no-cache" }) },
       bodies: isKept ? bodies.slice(0, REPEATED_QUERIES) : bodies,
@@ -148,6 +151,11 @@ function figuresOf(path: Path, rounds: readonly Round[]): Figure[] {
       LEAST_SHARE,
     ),
     plain(
+      `${path}: with a key / the same header sent where none is asked for`,
+      over(({ keyed, sent }) => keyed.perSecond / sent.perSecond),
+      "ratio",
+    ),
+    plain(
       `${path}: processor time of one, without keys`,
       over(({ open }) => open.processorUs),
       "us",
@@ -163,6 +171,16 @@ function figuresOf(path: Path, rounds: readonly Round[]): Figure[] {
       over(({ limited, open }) => limited.processorUs / open.processorUs),
       "ratio",
       1 / LEAST_SHARE,
+    ),
+    plain(
+      `${path}: processor time, the header sent where none is asked for / without`,
+      over(({ sent, open }) => sent.processorUs / open.processorUs),
+      "ratio",
+    ),
+    plain(
+      `${path}: processor time, with a key / the same header sent where none is asked for`,
+      over(({ keyed, sent }) => keyed.processorUs / sent.processorUs),
+      "ratio",
     ),
   ];
 }
