@@ -39,7 +39,8 @@ const LAYERS = ["worked out", "at once", "first", "kept"] as const;
 const INTRODUCTION = `# Access matrix
 
 Every caller asks every collection by every way, in every mode and out of every cache; each answer is read for words that stand in one document
-alone. A word of a document that is not for the caller is a leak; one that is missing is a failure, too. This file is made by those runs;
+alone. A word of a document that is not for the caller is a leak; one that is missing is a failure, too. Rows that begin with "writes" are attempts
+to replace or end what the caller does not see, by keys that may write; one that succeeds is a leak. This file is made by those runs;
 [docs/ACCESS.md](../docs/ACCESS.md) says what is meant.
 `;
 

@@ -26,7 +26,7 @@ export interface SizedPage {
 
 /**
  * The source of truth. Whatever a method has acknowledged is on disk. Every method rejects with a `KennelError`:
- * `unavailable`, `storage_full`, `not_found`, `conflict` (says which field), `cancelled`.
+ * `unavailable`, `storage_full`, `not_found`, `conflict` (says which field), `forbidden`, `cancelled`.
  */
 export interface DocumentStore {
   createCollection(name: string, settings: CollectionSettings, signal: AbortSignal): Promise<CollectionRecord>;
@@ -53,6 +53,8 @@ export interface DocumentStore {
    * failed or still waits: then this job takes it over. The job that loses a document to a later one, or to a removal,
    * counts it as skipped.
    * Rejects with `conflict`, naming the key, when an attribute has another type than the collection's.
+   * @param replaceable of documents that are there only these may be replaced: another id rejects with `forbidden`, as its
+   *   place in the call, and nothing is stored; null or absent: all may
    */
   acceptDocuments(
     collection: string,
@@ -60,6 +62,7 @@ export interface DocumentStore {
     documents: readonly SourceDocument[],
     inferred: Readonly<Record<string, AttributeType>>,
     signal: AbortSignal,
+    replaceable?: VisibleFilter | null,
   ): Promise<JobRecord>;
   getJob(jobId: string, signal: AbortSignal): Promise<JobRecord | null>;
   /** Jobs that are `queued` or `running`, oldest first. */
@@ -134,8 +137,11 @@ export interface DocumentStore {
   ): Promise<Page<string>>;
   /** Ids of documents last changed before `beforeMs`. */
   expiredDocuments(collection: string, beforeMs: number, limit: number, signal: AbortSignal): Promise<readonly string[]>;
-  /** Marks documents as leaving, so that a crash between the stores is finished at the next start. */
-  markDeleting(collection: string, ids: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
+  /**
+   * Marks documents as leaving, so that a crash between the stores is finished at the next start.
+   * @param visible others are left alone, as if they did not exist; null or absent: all are taken
+   */
+  markDeleting(collection: string, ids: readonly string[], signal: AbortSignal, visible?: VisibleFilter | null): Promise<readonly string[]>;
   /** Documents still marked from before a crash. */
   deletingDocuments(limit: number, signal: AbortSignal): Promise<readonly { readonly collection: string; readonly id: string }[]>;
   /** One transaction, after the vector store has let go of them; those no longer marked stay. Returns the new index version. */

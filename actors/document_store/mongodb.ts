@@ -89,8 +89,8 @@ function createStore(options: MongoOptions, connected: ConnectedClient, database
     putAlias: (alias, signal) => call(signal, (on) => collections.putAlias(on, alias)),
     deleteAlias: (alias, signal) => call(signal, (on) => collections.deleteAlias(on, alias)),
     listAliases: (signal) => call(signal, (on) => collections.listAliases(on)),
-    acceptDocuments: (collection, jobId, sent, inferred, signal) =>
-      call(signal, (on, nowMs) => ingest.acceptDocuments(on, nowMs, collection, jobId, sent, inferred)),
+    acceptDocuments: (collection, jobId, sent, inferred, signal, replaceable = null) =>
+      call(signal, (on, nowMs) => ingest.acceptDocuments(on, nowMs, collection, jobId, sent, inferred, replaceable)),
     getJob: (jobId, signal) => call(signal, (on) => jobs.getJob(on, jobId)),
     openJobs: (signal) => call(signal, (on) => jobs.openJobs(on)),
     startJob: (jobId, signal) => call(signal, (on, nowMs) => jobs.startJob(on, nowMs, jobId)),
@@ -120,7 +120,7 @@ function createStore(options: MongoOptions, connected: ConnectedClient, database
     matchDocuments: (collection, filter, page, signal) => call(signal, (on) => documents.matchDocuments(on, collection, filter, page)),
     expiredDocuments: (collection, beforeMs, limit, signal) =>
       call(signal, (on) => documents.expiredDocuments(on, collection, beforeMs, limit)),
-    markDeleting: (collection, ids, signal) => call(signal, (on) => documents.markDeleting(on, collection, ids)),
+    markDeleting: (collection, ids, signal, visible = null) => call(signal, (on) => documents.markDeleting(on, collection, ids, visible)),
     deletingDocuments: (limit, signal) => call(signal, (on) => documents.deletingDocuments(on, limit)),
     removeDocuments: (collection, ids, signal) => call(signal, (on, nowMs) => documents.removeDocuments(on, nowMs, collection, ids)),
     getParents: (collection, version, ids, signal) => call(signal, (on) => documents.getParents(on, collection, version, ids)),

@@ -36,6 +36,12 @@ export function noCollection(name: string): KennelError {
   return kennelError("not_found", { message: `There is no collection "${name}"`, param: "collection" });
 }
 
+/** Says no more than that the id is taken: to give it away unseen would say so, too. */
+export function notReplaceable(place: number): KennelError {
+  const param = `documents[${place}].id`;
+  return kennelError("forbidden", { param, message: `${param} is taken by a document that is not for who asks; allowed: another id` });
+}
+
 export function nameTaken(name: string, isDeleting: boolean): KennelError {
   const message = isDeleting ? `Collection "${name}" is being deleted; try again` : `Collection "${name}" exists`;
   return kennelError("conflict", { param: "name", message });

@@ -32,8 +32,8 @@ export function superviseDocumentStore(
     putAlias: (alias, signal) => call(signal, (store, inner) => store.putAlias(alias, inner)),
     deleteAlias: (alias, signal) => call(signal, (store, inner) => store.deleteAlias(alias, inner)),
     listAliases: (signal) => call(signal, (store, inner) => store.listAliases(inner)),
-    acceptDocuments: (collection, jobId, documents, inferred, signal) =>
-      shared(collection, signal, (store, inner) => store.acceptDocuments(collection, jobId, documents, inferred, inner)),
+    acceptDocuments: (collection, jobId, documents, inferred, signal, replaceable) =>
+      shared(collection, signal, (store, inner) => store.acceptDocuments(collection, jobId, documents, inferred, inner, replaceable)),
     getJob: (jobId, signal) => call(signal, (store, inner) => store.getJob(jobId, inner)),
     openJobs: (signal) => call(signal, (store, inner) => store.openJobs(inner)),
     startJob: (jobId, signal) => call(signal, (store, inner) => store.startJob(jobId, inner)),
@@ -67,7 +67,7 @@ export function superviseDocumentStore(
       shared(collection, signal, (store, inner) => store.matchDocuments(collection, filter, page, inner)),
     expiredDocuments: (collection, beforeMs, limit, signal) =>
       call(signal, (store, inner) => store.expiredDocuments(collection, beforeMs, limit, inner)),
-    markDeleting: (collection, ids, signal) => call(signal, (store, inner) => store.markDeleting(collection, ids, inner)),
+    markDeleting: (collection, ids, signal, visible) => call(signal, (store, inner) => store.markDeleting(collection, ids, inner, visible)),
     deletingDocuments: (limit, signal) => call(signal, (store, inner) => store.deletingDocuments(limit, inner)),
     removeDocuments: (collection, ids, signal) => call(signal, (store, inner) => store.removeDocuments(collection, ids, inner)),
     getParents: (collection, version, ids, signal) =>

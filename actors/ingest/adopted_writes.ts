@@ -2,7 +2,7 @@ import { type KennelError, kennelError } from "../../runtime/errors.ts";
 import type { CollectionRecord } from "../document_store/collection_record.ts";
 import type { SourceDocument } from "../document_store/document_record.ts";
 import type { AdoptedColumn, Adoption } from "../vector_store/adoption.ts";
-import type { AttributeValue } from "../vector_store/filter.ts";
+import type { AttributeValue, VisibleFilter } from "../vector_store/filter.ts";
 import type { PreparedDocument } from "./preparing/preparer.ts";
 
 /** Of a chunk's id behind its document's: `#` and a number. */
@@ -21,6 +21,16 @@ export function refuseRebuild({ name, settings: { adopt } }: CollectionRecord): 
   if (adopt === undefined) return;
   const message = `Collection "${name}" has adopted "${adopt.collection}", whose index is its owner's; it can't be built anew`;
   throw kennelError("conflict", { param: "collection", message });
+}
+
+/** Adopted rows have no principals: they are everyone's, or nobody's but those who see all. */
+export function seesNothingAdopted(visible: VisibleFilter | null): boolean {
+  return visible !== null && !visible.isOpen;
+}
+
+export function notForWhoAsks(collection: string): KennelError {
+  const message = `Collection "${collection}" has adopted rows and acl "required": none of its documents is for who asks`;
+  return kennelError("forbidden", { param: "collection", message });
 }
 
 /** Refuses documents that the adopted collection's fields can't hold. Throws `invalid_request` that names the first. */

@@ -7,7 +7,7 @@ import type { SourceDocument } from "../document_store/document_record.ts";
 import type { DocumentStore } from "../document_store/document_store.ts";
 import type { EmbeddingModel } from "../embedding/embedding.ts";
 import type { Adoption } from "../vector_store/adoption.ts";
-import type { Filter } from "../vector_store/filter.ts";
+import type { Filter, VisibleFilter } from "../vector_store/filter.ts";
 import type { IndexName, VectorStore } from "../vector_store/vector_store.ts";
 import { failUnfit } from "./adopted_writes.ts";
 import { type BatchLimits, cutBatches } from "./batches.ts";
@@ -136,12 +136,20 @@ export class Indexing {
     return { isFinished: false };
   }
 
-  /** Removes documents from both stores. Documents that a crash or an outage leaves between them are found by `finishRemovals`. */
-  async removeDocuments(collection: string, ids: readonly string[], signal: AbortSignal): Promise<number> {
+  /**
+   * Removes documents from both stores. Documents that a crash or an outage leaves between them are found by `finishRemovals`.
+   * @param visible others stay
+   */
+  async removeDocuments(
+    collection: string,
+    ids: readonly string[],
+    signal: AbortSignal,
+    visible: VisibleFilter | null = null,
+  ): Promise<number> {
     let removed = 0;
     for (let from = 0; from < ids.length; from += REMOVAL_PAGE) {
       const page = ids.slice(from, from + REMOVAL_PAGE);
-      const marked = await this.#parts.documents.markDeleting(collection, page, signal);
+      const marked = await this.#parts.documents.markDeleting(collection, page, signal, visible);
       // Of what it has adopted a collection has rows, too, that no document here stands for.
       const isAdopted = this.#parts.catalog.resolve(collection)?.record.settings.adopt !== undefined;
       await this.#dropMarked(collection, marked, signal, isAdopted ? page : marked);
@@ -150,12 +158,12 @@ export class Indexing {
     return removed;
   }
 
-  async removeMatching(collection: string, filter: Filter, signal: AbortSignal): Promise<number> {
+  async removeMatching(collection: string, filter: Filter, signal: AbortSignal, visible: VisibleFilter | null = null): Promise<number> {
     const find = async (after: string | null) =>
       this.#parts.documents.matchDocuments(collection, filter, { after, limit: REMOVAL_PAGE }, signal);
     let removed = 0;
     for (let page = await find(null); ; page = await find(page.next)) {
-      removed += await this.removeDocuments(collection, page.items, signal);
+      removed += await this.removeDocuments(collection, page.items, signal, visible);
       if (page.next === null) return removed;
     }
   }

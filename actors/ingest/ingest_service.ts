@@ -3,11 +3,11 @@ import type { ActorRef, Asks } from "../../supervisor/kernel/behavior.ts";
 import type { BuildSettings, CollectionRecord } from "../document_store/collection_record.ts";
 import type { ReindexPlan } from "../document_store/index_version.ts";
 import type { JobRecord } from "../document_store/job_record.ts";
-import type { Filter } from "../vector_store/filter.ts";
+import { bothOf, type Filter, type VisibleFilter } from "../vector_store/filter.ts";
 import type { IndexName } from "../vector_store/vector_store.ts";
 import { checkDocuments, type IncomingDocument } from "./accept.ts";
 import { type AdoptedTarget, removeAdopted, removeAdoptedMatching } from "./adopted_removals.ts";
-import { refuseRebuild, refuseUnfit, writableAdoption } from "./adopted_writes.ts";
+import { notForWhoAsks, refuseRebuild, refuseUnfit, seesNothingAdopted, writableAdoption } from "./adopted_writes.ts";
 import { PLAIN_PLAN } from "./comparing.ts";
 import type { Indexing } from "./indexing.ts";
 import type { IngestOptions } from "./ingest_state.ts";
@@ -16,12 +16,20 @@ import type { ExclusiveMessage, IngestMessage } from "./messages.ts";
 
 /** What others ask of ingest; every method rejects with a `KennelError`. */
 export interface IngestService {
-  /** Resolves once the documents are on disk; they are searchable when the job has completed. */
-  accept(collection: string, documents: readonly IncomingDocument[], signal: AbortSignal): Promise<JobRecord>;
-  /** From both stores. @returns how many there were */
-  deleteDocuments(collection: string, ids: readonly string[], signal: AbortSignal): Promise<number>;
-  /** @returns how many matched */
-  deleteMatching(collection: string, filter: Filter, signal: AbortSignal): Promise<number>;
+  /**
+   * Resolves once the documents are on disk; they are searchable when the job has completed.
+   * @param replaceable which documents that are there may be replaced, null or absent: all; another rejects with `forbidden`
+   */
+  accept(
+    collection: string,
+    documents: readonly IncomingDocument[],
+    signal: AbortSignal,
+    replaceable?: VisibleFilter | null,
+  ): Promise<JobRecord>;
+  /** From both stores. @param visible others stay; null or absent: none does. @returns how many there were */
+  deleteDocuments(collection: string, ids: readonly string[], signal: AbortSignal, visible?: VisibleFilter | null): Promise<number>;
+  /** @param visible as with `deleteDocuments`. @returns how many matched */
+  deleteMatching(collection: string, filter: Filter, signal: AbortSignal, visible?: VisibleFilter | null): Promise<number>;
   /** False: the job was not open any more. */
   cancel(jobId: string, signal: AbortSignal): Promise<boolean>;
   /**
@@ -69,26 +77,37 @@ export function ingestService(actor: ActorRef<IngestMessage>, options: IngestOpt
     return { collection, adoption, foreign: options.foreign };
   };
   return {
-    async accept(collection, incoming, signal) {
+    async accept(collection, incoming, signal, replaceable = null) {
       const record = options.catalog.resolve(collection)?.record;
       if (record === undefined) throw kennelError("not_found", { param: "collection", message: `There is no collection "${collection}"` });
       const adoption = writableAdoption(record);
       const { dimensions } = options.modelOf(record.settings.embedding);
       const expanded = await expandJsonLines(incoming, options.accept.maxDocuments);
       const { documents, inferred, bytes } = await checkDocuments(expanded, dimensions, options.accept, signal);
-      if (adoption !== null) refuseUnfit(documents, adoption);
-      return actor.ask<JobRecord>({ kind: "accept", collection: record.name, documents, inferred, bytes }, { timeoutMs, signal });
+      if (adoption !== null) {
+        refuseUnfit(documents, adoption);
+        if (seesNothingAdopted(replaceable)) throw notForWhoAsks(record.name);
+      }
+      return actor.ask<JobRecord>(
+        { kind: "accept", collection: record.name, documents, inferred, bytes, replaceable },
+        { timeoutMs, signal },
+      );
     },
-    async deleteDocuments(collection, ids, signal) {
+    async deleteDocuments(collection, ids, signal, visible = null) {
       const target = adoptedTarget(collection);
+      if (target !== null && seesNothingAdopted(visible)) return 0;
       const remove = (indexing: Indexing, inner: AbortSignal) =>
-        target === null ? indexing.removeDocuments(collection, ids, inner) : removeAdopted(target, indexing, ids, inner);
+        target === null ? indexing.removeDocuments(collection, ids, inner, visible) : removeAdopted(target, indexing, ids, inner);
       return exclusive(collection, remove, signal);
     },
-    async deleteMatching(collection, filter, signal) {
+    async deleteMatching(collection, given, signal, visible = null) {
       const target = adoptedTarget(collection);
+      if (target !== null && seesNothingAdopted(visible)) return 0;
+      const filter = bothOf(given, visible) ?? given;
       const remove = (indexing: Indexing, inner: AbortSignal) =>
-        target === null ? indexing.removeMatching(collection, filter, inner) : removeAdoptedMatching(target, indexing, filter, inner);
+        target === null
+          ? indexing.removeMatching(collection, filter, inner, visible)
+          : removeAdoptedMatching(target, indexing, filter, inner);
       return exclusive(collection, remove, signal);
     },
     async cancel(jobId, signal) {

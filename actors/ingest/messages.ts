@@ -3,7 +3,7 @@ import type { BuildSettings } from "../document_store/collection_record.ts";
 import type { SourceDocument } from "../document_store/document_record.ts";
 import type { ReindexPlan } from "../document_store/index_version.ts";
 import type { JobRecord } from "../document_store/job_record.ts";
-import type { AttributeType } from "../vector_store/filter.ts";
+import type { AttributeType, VisibleFilter } from "../vector_store/filter.ts";
 import type { Indexing } from "./indexing.ts";
 import type { TakenJob, Verdict } from "./sharing/shared_jobs.ts";
 
@@ -16,6 +16,8 @@ export interface AcceptMessage extends Asks<JobRecord> {
   readonly documents: readonly SourceDocument[];
   readonly inferred: Readonly<Record<string, AttributeType>>;
   readonly bytes: number;
+  /** Which documents that are there may be replaced; null: all. */
+  readonly replaceable: VisibleFilter | null;
 }
 
 export interface ReindexMessage extends Asks<JobRecord> {

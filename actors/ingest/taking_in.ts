@@ -18,11 +18,11 @@ export function accept(options: IngestOptions, state: IngestState, message: Acce
   state.acceptingBytes += message.bytes;
   state.jobsMade += 1;
   const jobId = newJobId(options, state.jobsMade);
-  const { collection, documents, inferred, bytes } = message;
+  const { collection, documents, inferred, bytes, replaceable } = message;
   // J1: the work follows the actor's life, not the asker's.
   context.pipe(
     async (signal) => {
-      const job = await options.documents.acceptDocuments(collection, jobId, documents, inferred, signal);
+      const job = await options.documents.acceptDocuments(collection, jobId, documents, inferred, signal, replaceable);
       await options.catalog.refresh(collection, signal);
       return job;
     },

@@ -16,7 +16,7 @@ import type { UpkeepService } from "../../actors/janitor/janitor.ts";
 import type { CollectionUsage } from "../../actors/janitor/usage.ts";
 import type { Mode } from "../../actors/retriever/search.ts";
 import type { Adopter } from "../../actors/vector_store/adopter.ts";
-import type { Filter } from "../../actors/vector_store/filter.ts";
+import type { Filter, VisibleFilter } from "../../actors/vector_store/filter.ts";
 import type { FlagKey } from "../../config/flags.ts";
 import type { AuditReason } from "../../telemetry/audit/audit_log.ts";
 import type { LimitKind } from "../keys/key_limits.ts";
@@ -31,12 +31,20 @@ export interface DocumentReader {
 }
 
 export interface DocumentIngest {
-  /** Resolves once the documents are on disk; they are searchable when the job has completed. */
-  accept(collection: string, documents: readonly IncomingDocument[], signal: AbortSignal): Promise<JobRecord>;
-  /** From every index and the document store. @returns how many there were */
-  deleteDocuments(collection: string, ids: readonly string[], signal: AbortSignal): Promise<number>;
-  /** @returns how many matched */
-  deleteMatching(collection: string, filter: Filter, signal: AbortSignal): Promise<number>;
+  /**
+   * Resolves once the documents are on disk; they are searchable when the job has completed.
+   * @param replaceable which documents that are there may be replaced, null or absent: all; another rejects with `forbidden`
+   */
+  accept(
+    collection: string,
+    documents: readonly IncomingDocument[],
+    signal: AbortSignal,
+    replaceable?: VisibleFilter | null,
+  ): Promise<JobRecord>;
+  /** From every index and the document store. @param visible others stay; null or absent: none does. @returns how many there were */
+  deleteDocuments(collection: string, ids: readonly string[], signal: AbortSignal, visible?: VisibleFilter | null): Promise<number>;
+  /** @param visible as with `deleteDocuments`. @returns how many matched */
+  deleteMatching(collection: string, filter: Filter, signal: AbortSignal, visible?: VisibleFilter | null): Promise<number>;
   /** False: the job was not open any more. */
   cancel(jobId: string, signal: AbortSignal): Promise<boolean>;
 }

@@ -12,6 +12,8 @@ export interface Grant {
   readonly tenant: string | null;
   /** Whom documents are looked at for, sorted; null: for nobody, all of them are seen. */
   readonly principals: readonly string[] | null;
+  /** It may replace documents that it does not see: a key that was given no principals brings documents for others. */
+  readonly replacesUnseen: boolean;
 }
 
 /** As a key's record has them; null: what the node's settings say. */

@@ -175,6 +175,7 @@ function knownOf(
       limits: limits ?? null,
       tenant: tenant ?? null,
       principals: asking,
+      replacesUnseen: principals === undefined,
       mayDelegate: delegate === true,
     },
     digest: Buffer.from(digest, "hex"),

@@ -51,7 +51,7 @@ export const COLLECTIONS: readonly MatrixCollection[] = [
 
 export interface MatrixCaller {
   readonly name: string;
-  readonly scope: "read" | "admin";
+  readonly scope: "read" | "write" | "admin";
   readonly collections: string;
   readonly tenant?: string;
   /** Absent: none were given to the key. */
@@ -72,6 +72,16 @@ export const CALLERS: readonly MatrixCaller[] = [
   { name: "administrator of acme", scope: "admin", collections: "*", tenant: "acme" },
   { name: "ann of acme", scope: "read", collections: "*", tenant: "acme", principals: ["user:ann"] },
   { name: "nobody of beta", scope: "read", collections: "*", tenant: "beta" },
+];
+
+/** Who tries to write what is not for them; they ask nothing. */
+export const WRITERS: readonly MatrixCaller[] = [
+  { name: "writer for ann", scope: "write", collections: "*", principals: ["user:ann"] },
+  { name: "administrator for bob", scope: "admin", collections: "*", principals: ["user:bob"] },
+  { name: "service writing for staff", scope: "write", collections: "*", delegate: true, asks: ["group:staff"] },
+  { name: "service writing for nobody", scope: "admin", collections: "*", delegate: true, asks: [] },
+  { name: "connector", scope: "write", collections: "*" },
+  { name: "writer for ann of acme", scope: "write", collections: "*", tenant: "acme", principals: ["user:ann"] },
 ];
 
 /** The word of a document, in no other text. */
@@ -103,12 +113,13 @@ function covers(caller: MatrixCaller, target: MatrixCollection): boolean {
 /** Ids of the documents that the caller may see. */
 function allowed(caller: MatrixCaller, target: MatrixCollection): readonly string[] {
   if (!covers(caller, target)) return [];
+  return target.documents.filter((document) => sees(caller, target, document)).map(({ id }) => id);
+}
+
+/** Whether a document of what the caller covers is for it. */
+export function sees(caller: MatrixCaller, { isRequired }: MatrixCollection, { principals }: MatrixDocument): boolean {
   const asking = principalsOf(caller);
-  return target.documents
-    .filter(({ principals }) =>
-      asking === null ? true : principals.length === 0 ? !target.isRequired : principals.some((one) => asking.includes(one)),
-    )
-    .map(({ id }) => id);
+  return asking === null || (principals.length === 0 ? !isRequired : principals.some((one) => asking.includes(one)));
 }
 
 /** Writes what a model would be told, so that what reaches it can be read; and further questions. */
@@ -243,6 +254,12 @@ export class Findings {
     return [...this.read].map(([row, counts]) => [row, [...counts.values()].reduce((sum, count) => sum + count, 0)]);
   }
 
+  count(row: string, { name }: MatrixCaller, answers: number): void {
+    const counts = this.read.get(row) ?? new Map<string, number>();
+    this.read.set(row, counts);
+    counts.set(name, (counts.get(name) ?? 0) + answers);
+  }
+
   /**
    * Reads one caller's answers to one way.
    * @param row of the table
@@ -256,9 +273,7 @@ export class Findings {
     replies: readonly AskedReply[],
     world: readonly MatrixCollection[],
   ): void {
-    const counts = this.read.get(row) ?? new Map<string, number>();
-    this.read.set(row, counts);
-    counts.set(caller.name, (counts.get(caller.name) ?? 0) + replies.length);
+    this.count(row, caller, replies.length);
     const text = replies.map((reply) => reply.text).join("\n");
     const where = `${row}, ${way.name}: ${caller.name} asks ${target.name}`;
     for (const other of world) {

@@ -18,6 +18,7 @@ import {
   searchWay,
   textOf,
   type Way,
+  WRITERS,
   wordOf,
 } from "./access_matrix.ts";
 import { type Caller, until } from "./caller.ts";
@@ -44,7 +45,7 @@ export async function onAccessNode(
   provider.behave(echoing);
   try {
     const headers = new Map<string, Readonly<Record<string, string>>>();
-    for (const { name, scope, collections, tenant, principals, delegate, asks } of CALLERS) {
+    for (const { name, scope, collections, tenant, principals, delegate, asks } of [...CALLERS, ...WRITERS]) {
       const { key } = await keys.add(scope, collections, {
         ...(tenant === undefined ? {} : { tenant }),
         ...(principals === undefined ? {} : { principals: [...principals] }),

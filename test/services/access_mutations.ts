@@ -51,14 +51,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     what: "the principals out of the key of a grant's routes",
     file: "bridge/http/access/access.ts",
-    text: "JSON.stringify([scope, collections, tenant, principals])",
-    instead: "JSON.stringify([scope, collections, tenant])",
+    text: "JSON.stringify([scope, collections, tenant, principals, replacesUnseen])",
+    instead: "JSON.stringify([scope, collections, tenant, replacesUnseen])",
   },
   {
     what: "the tenant out of the key of a grant's routes",
     file: "bridge/http/access/access.ts",
-    text: "JSON.stringify([scope, collections, tenant, principals])",
-    instead: "JSON.stringify([scope, collections, principals])",
+    text: "JSON.stringify([scope, collections, tenant, principals, replacesUnseen])",
+    instead: "JSON.stringify([scope, collections, principals, replacesUnseen])",
   },
   {
     what: "the filter of who asks out of searches",
@@ -89,6 +89,30 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "bridge/http/access/guarded_documents.ts",
     text: "document === null || filter === null || isVisible(filter, document.principals) ? document : null",
     instead: "filter === undefined ? null : document",
+  },
+  {
+    what: "the filter of who asks out of replacing a document",
+    file: "bridge/http/access/guarded_documents.ts",
+    text: "guard.replacesUnseen ? null : visible(whole)",
+    instead: "guard.replacesUnseen ? null : null",
+  },
+  {
+    what: "who asks out of the key of a grant that writes for others",
+    file: "bridge/http/access/asked_principals.ts",
+    text: "return { ...caller, principals, replacesUnseen: false };",
+    instead: "return { ...caller, principals };",
+  },
+  {
+    what: "the filter of who asks out of deleting a document",
+    file: "bridge/http/access/guarded_documents.ts",
+    text: "inner.deleteDocuments(whole, ids, signal, visible(whole))",
+    instead: "inner.deleteDocuments(whole, ids, signal)",
+  },
+  {
+    what: "the documents of others out of ending a collection",
+    file: "bridge/http/access/guarded_catalog.ts",
+    text: "if (this.#guard.replacesUnseen) return;",
+    instead: "return;",
   },
   {
     what: "the tenant out of what a grant covers",

@@ -1,4 +1,4 @@
-import type { Attributes, Filter } from "../../vector_store/filter.ts";
+import { type Attributes, type Filter, isVisible, type VisibleFilter } from "../../vector_store/filter.ts";
 import type { DocumentRecord, DocumentState, ParsedDocument, StoredParent } from "../document_record.ts";
 import type { DocumentPage, Page } from "../document_store.ts";
 import { type StoredChunk, toPage, toStoredChunk } from "../rules.ts";
@@ -128,16 +128,16 @@ function putText(connection: Connection, collectionKey: number, { id, contentHas
   return row.key;
 }
 
-export function markDeleting(connection: Connection, collection: string, ids: readonly string[]): string[] {
+export function markDeleting(connection: Connection, collection: string, ids: readonly string[], visible: VisibleFilter | null): string[] {
   return connection.transaction(() => {
     const { key } = requireCollection(connection, collection);
     const marked: string[] = [];
     for (const id of ids) {
-      const row = connection.get<{ key: number; job: number | null }>("SELECT key, job FROM documents WHERE collection = ? AND id = ?", [
-        key,
-        id,
-      ]);
-      if (row === undefined) continue;
+      const row = connection.get<{ key: number; job: number | null; principals: string }>(
+        "SELECT key, job, principals FROM documents WHERE collection = ? AND id = ?",
+        [key, id],
+      );
+      if (row === undefined || (visible !== null && !isVisible(visible, JSON.parse(row.principals) as string[]))) continue;
       leaveJob(connection, row.job);
       connection.run("UPDATE documents SET is_deleting = 1, job = NULL WHERE key = ?", [row.key]);
       marked.push(id);

@@ -1,7 +1,7 @@
-import type { AttributeSchema, Attributes, AttributeType } from "../../vector_store/filter.ts";
+import type { Attributes } from "../../vector_store/filter.ts";
 import type { DocumentSource, SourceDocument } from "../document_record.ts";
 import type { JobRecord, JobStatus } from "../job_record.ts";
-import { countWithin, type IndexedDocument, leftUndone, MAX_FAILURES, mergeAttributes, noJob, stateOf } from "../rules.ts";
+import { countWithin, type IndexedDocument, leftUndone, MAX_FAILURES, noJob, stateOf } from "../rules.ts";
 import { requireCollection } from "./collections.ts";
 import type { Connection } from "./connection.ts";
 
@@ -27,83 +27,6 @@ interface JobRow {
 }
 
 const SELECT_JOBS = "SELECT j.*, c.name AS name FROM jobs j JOIN collections c ON c.key = j.collection WHERE c.is_deleting = 0";
-
-export function acceptDocuments(
-  connection: Connection,
-  nowMs: number,
-  collection: string,
-  jobId: string,
-  documents: readonly SourceDocument[],
-  inferred: Readonly<Record<string, AttributeType>>,
-): JobRecord {
-  return connection.transaction(() => {
-    const { key: collectionKey, attributes } = requireCollection(connection, collection);
-    const known = JSON.parse(attributes) as AttributeSchema;
-    const merged = mergeAttributes(collection, known, inferred);
-    connection.run("INSERT INTO jobs (id, collection, kind, status, total, created_at_ms) VALUES (?, ?, 'ingest', 'queued', ?, ?)", [
-      jobId,
-      collectionKey,
-      documents.length,
-      nowMs,
-    ]);
-    const job = requireJob(connection, jobId);
-    let unchanged = 0;
-    let added = 0;
-    for (const document of documents) {
-      const outcome = acceptDocument(connection, nowMs, collectionKey, job.key, document);
-      if (outcome === "unchanged") unchanged += 1;
-      if (outcome === "added") added += 1;
-    }
-    connection.run("UPDATE jobs SET unchanged = ? WHERE key = ?", [unchanged, job.key]);
-    connection.run("UPDATE collections SET attributes = ?, documents = documents + ?, updated_at_ms = ? WHERE key = ?", [
-      JSON.stringify(merged),
-      added,
-      nowMs,
-      collectionKey,
-    ]);
-    return toRecord(requireJob(connection, jobId));
-  });
-}
-
-function acceptDocument(
-  connection: Connection,
-  nowMs: number,
-  collectionKey: number,
-  jobKey: number,
-  document: SourceDocument,
-): "unchanged" | "replaced" | "added" {
-  const known = connection.get<{ key: number; content_hash: string; state: string; job: number | null; is_deleting: number }>(
-    "SELECT key, content_hash, state, job, is_deleting FROM documents WHERE collection = ? AND id = ?",
-    [collectionKey, document.id],
-  );
-  const fields = [
-    document.title,
-    document.url,
-    JSON.stringify(document.attributes),
-    JSON.stringify(document.principals),
-    document.contentHash,
-  ];
-  if (known === undefined) {
-    connection.run(
-      `INSERT INTO documents (title, url, attributes, principals, content_hash, state, job, created_at_ms, updated_at_ms, collection, id)
-       VALUES (?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?)`,
-      [...fields, jobKey, nowMs, nowMs, collectionKey, document.id],
-    );
-    const { key } = connection.get<{ key: number }>("SELECT last_insert_rowid() AS key", []) ?? { key: 0 };
-    putBody(connection, key, document);
-    return "added";
-  }
-  const isSettled = (known.state === "indexed" || known.state === "skipped") && known.is_deleting === 0;
-  if (isSettled && known.content_hash === document.contentHash) return "unchanged";
-  leaveJob(connection, known.job);
-  connection.run(
-    `UPDATE documents SET title = ?, url = ?, attributes = ?, principals = ?, content_hash = ?, state = 'pending', failure = NULL,
-       job = ?, is_deleting = 0, updated_at_ms = ? WHERE key = ?`,
-    [...fields, jobKey, nowMs, known.key],
-  );
-  putBody(connection, known.key, document);
-  return "replaced";
-}
 
 /** The job that had the document will not index it: it is counted as skipped there. */
 export function leaveJob(connection: Connection, jobKey: number | null): void {
@@ -269,20 +192,6 @@ export interface PendingRow {
   readonly vector: ArrayBuffer | Buffer | null;
 }
 
-function putBody(connection: Connection, key: number, document: SourceDocument): void {
-  const { source, vector } = document;
-  const bytes = source.kind === "text" ? Buffer.from(source.text, "utf8") : toBuffer(source.bytes);
-  const [format, fileName] = source.kind === "text" ? [source.format, ""] : [source.mediaType, source.fileName];
-  connection.run("INSERT OR REPLACE INTO bodies (document, kind, format, file_name, source, vector) VALUES (?, ?, ?, ?, ?, ?)", [
-    key,
-    source.kind,
-    format,
-    fileName,
-    bytes,
-    vector === null ? null : toBuffer(new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength)),
-  ]);
-}
-
 export function toSource(row: PendingRow): SourceDocument {
   const source: DocumentSource =
     row.kind === "text"
@@ -300,10 +209,6 @@ export function toSource(row: PendingRow): SourceDocument {
   };
 }
 
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
 function findJob(connection: Connection, jobId: string): JobRow | undefined {
   return connection.get<JobRow>(`${SELECT_JOBS} AND j.id = ?`, [jobId]);
 }
@@ -314,7 +219,7 @@ export function requireJob(connection: Connection, jobId: string): JobRow {
   return row;
 }
 
-function toRecord(row: JobRow): JobRecord {
+export function toRecord(row: JobRow): JobRecord {
   return {
     id: row.id,
     collection: row.name,

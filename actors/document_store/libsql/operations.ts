@@ -1,5 +1,8 @@
+import type { AttributeType, VisibleFilter } from "../../vector_store/filter.ts";
+import type { SourceDocument } from "../document_record.ts";
 import type { DocumentStore } from "../document_store.ts";
 import type { IndexedDocument } from "../rules.ts";
+import { acceptDocuments } from "./accepting.ts";
 import * as collections from "./collections.ts";
 import type { Connection } from "./connection.ts";
 import * as documents from "./documents.ts";
@@ -10,8 +13,16 @@ import * as switching from "./switching.ts";
 type Operation = Exclude<keyof DocumentStore, "claims" | "close">;
 type WithoutSignal<Parameters extends readonly unknown[]> = Parameters extends readonly [...infer Rest, AbortSignal] ? Rest : never;
 
-/** Where less travels than the port is given. */
+/** Where less travels than the port is given, or its signal is not the last. */
 interface Slimmer {
+  readonly acceptDocuments: readonly [
+    collection: string,
+    jobId: string,
+    documents: readonly SourceDocument[],
+    inferred: Readonly<Record<string, AttributeType>>,
+    replaceable: VisibleFilter | null,
+  ];
+  readonly markDeleting: readonly [collection: string, ids: readonly string[], visible: VisibleFilter | null];
   readonly putChunks: readonly [collection: string, version: number, documents: readonly documents.ChunkedDocument[]];
   readonly markIndexed: readonly [jobId: string, collection: string, documents: readonly IndexedDocument[]];
 }
@@ -50,7 +61,7 @@ export const OPERATIONS: OperationTable = {
   noteUse:               { write: true, run: (connection, _nowMs, uses) => collections.noteUse(connection, uses) },
   recentlyUsed:          { write: false, run: (connection, _nowMs, limit) => collections.recentlyUsed(connection, limit) },
 
-  acceptDocuments:       { write: true, run: jobs.acceptDocuments },
+  acceptDocuments:       { write: true, run: acceptDocuments },
   getJob:                { write: false, run: (connection, _nowMs, id) => jobs.getJob(connection, id) },
   openJobs:              { write: false, run: (connection) => jobs.openJobs(connection) },
   startJob:              { write: true, run: jobs.startJob },
@@ -76,7 +87,7 @@ export const OPERATIONS: OperationTable = {
   listDocuments:         { write: false, run: (connection, _nowMs, name, page) => documents.listDocuments(connection, name, page) },
   matchDocuments:        { write: false, run: (connection, _nowMs, name, filter, page) => documents.matchDocuments(connection, name, filter, page) },
   expiredDocuments:      { write: false, run: (connection, _nowMs, name, beforeMs, limit) => documents.expiredDocuments(connection, name, beforeMs, limit) },
-  markDeleting:          { write: true, run: (connection, _nowMs, name, ids) => documents.markDeleting(connection, name, ids) },
+  markDeleting:          { write: true, run: (connection, _nowMs, name, ids, visible) => documents.markDeleting(connection, name, ids, visible) },
   deletingDocuments:     { write: false, run: (connection, _nowMs, limit) => documents.deletingDocuments(connection, limit) },
   removeDocuments:       { write: true, run: documents.removeDocuments },
   getParents:            { write: false, run: (connection, _nowMs, name, version, ids) => documents.getParents(connection, name, version, ids) },

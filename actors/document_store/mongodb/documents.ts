@@ -1,5 +1,5 @@
 import type { Filter as MongoFilter } from "mongodb";
-import type { Filter } from "../../vector_store/filter.ts";
+import { type Filter, isVisible, type VisibleFilter } from "../../vector_store/filter.ts";
 import type { DocumentRecord, StoredParent } from "../document_record.ts";
 import type { DocumentPage, Page } from "../document_store.ts";
 import { documentOfParent, toPage } from "../rules.ts";
@@ -70,7 +70,7 @@ export async function expiredDocuments(database: Database, name: string, beforeM
   return found.map((document) => document.id);
 }
 
-export function markDeleting(database: Database, name: string, ids: readonly string[]): Promise<string[]> {
+export function markDeleting(database: Database, name: string, ids: readonly string[], visible: VisibleFilter | null): Promise<string[]> {
   return database.write(name, async (unit, { c }) => {
     const known = await database.getMany(
       database.stores.documents,
@@ -80,7 +80,7 @@ export function markDeleting(database: Database, name: string, ids: readonly str
     const marked: string[] = [];
     for (const id of ids) {
       const found = known.get(idOf(c, id));
-      if (found === undefined) continue;
+      if (found === undefined || (visible !== null && !isVisible(visible, found.principals))) continue;
       if (!marked.includes(id)) leaving.leave(found.job);
       unit.set("documents", found._id, { isDeleting: true, job: null });
       marked.push(id);

@@ -1,8 +1,8 @@
 import { kennelError } from "../../../runtime/errors.ts";
-import type { AttributeType } from "../../vector_store/filter.ts";
+import { type AttributeType, isVisible, type VisibleFilter } from "../../vector_store/filter.ts";
 import type { ParsedDocument, SourceDocument } from "../document_record.ts";
 import type { JobRecord } from "../job_record.ts";
-import { countWithin, mergeAttributes, stateOf, toIndexedDocument, toStoredChunk } from "../rules.ts";
+import { countWithin, mergeAttributes, notReplaceable, stateOf, toIndexedDocument, toStoredChunk } from "../rules.ts";
 import { readBlobs, toBody, toSource } from "./bodies.ts";
 import { attributesOf, type Database } from "./database.ts";
 import { addFailures, changeJob, LeavingDocuments, newJob, requireJob, toJobRecord } from "./jobs.ts";
@@ -16,6 +16,7 @@ export function acceptDocuments(
   jobId: string,
   documents: readonly SourceDocument[],
   inferred: Readonly<Record<string, AttributeType>>,
+  replaceable: VisibleFilter | null,
 ): Promise<JobRecord> {
   return database.write(name, async (unit, collection) => {
     const merged = mergeAttributes(name, attributesOf(collection), inferred);
@@ -33,6 +34,7 @@ export function acceptDocuments(
     let added = 0;
     for (const [place, document] of documents.entries()) {
       const before = known.get(idOf(c, document.id));
+      if (before !== undefined && !mayReplace(before, replaceable)) throw notReplaceable(place);
       if (before !== undefined && isSettled(before, document)) {
         unchanged += 1;
         continue;
@@ -55,6 +57,11 @@ export function acceptDocuments(
     });
     return toJobRecord(accepted);
   });
+}
+
+/** One that is leaving is nobody's any more. */
+function mayReplace({ principals, isDeleting }: DocumentDocument, replaceable: VisibleFilter | null): boolean {
+  return replaceable === null || isDeleting || isVisible(replaceable, principals);
 }
 
 function isSettled(known: DocumentDocument, document: SourceDocument): boolean {

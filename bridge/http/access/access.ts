@@ -93,11 +93,11 @@ export class Access {
     return this.#lastTwins;
   }
 
-  #twinsOf({ scope, collections, tenant, principals }: Grant): Twins {
-    const name = JSON.stringify([scope, collections, tenant, principals]);
+  #twinsOf({ scope, collections, tenant, principals, replacesUnseen }: Grant): Twins {
+    const name = JSON.stringify([scope, collections, tenant, principals, replacesUnseen]);
     const known = this.#twins.get(name);
     if (known !== undefined) return known;
-    const made = this.#routesFor({ scope, collections, tenant, principals });
+    const made = this.#routesFor({ scope, collections, tenant, principals, replacesUnseen });
     const twins = new Map(this.#routes.flatMap((route, place) => (made[place] === undefined ? [] : [[route, made[place]] as const])));
     this.#twins.set(name, twins);
     return twins;

@@ -36,10 +36,10 @@ export function delegated(caller: Caller, principals: readonly string[]): Grant 
   const own = caller.principals;
   if (own !== null && own.length > 0 && !principals.every((principal) => own.includes(principal)))
     throw kennelError("forbidden", { param: HEADER, message: `The key may speak for its own principals alone; ${HEADER} names others` });
-  return { ...caller, principals };
+  return { ...caller, principals, replacesUnseen: false };
 }
 
 /** Where callers need no key everyone is an administrator, and the header alone narrows what is seen. */
 export function narrowed(principals: readonly string[]): Grant {
-  return { scope: "admin", collections: "*", tenant: null, principals };
+  return { scope: "admin", collections: "*", tenant: null, principals, replacesUnseen: false };
 }

@@ -38,6 +38,11 @@ export class Guard {
     return this.grant.principals === null;
   }
 
+  /** Whether it may replace documents that it does not see, as what brings documents for others has to. */
+  get replacesUnseen(): boolean {
+    return this.seesAll || this.grant.replacesUnseen;
+  }
+
   /** Before the first name that may be the grant's own, in their order. */
   get beforeNames(): string | null {
     return this.isTenants ? this.#prefix : null;

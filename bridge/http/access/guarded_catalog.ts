@@ -1,16 +1,18 @@
 import type { AliasRecord, CollectionRecord, CollectionSettings } from "../../../actors/document_store/collection_record.ts";
 import { kennelError } from "../../../runtime/errors.ts";
 import type { PageRequest } from "../../schema/pages.ts";
-import type { CollectionCatalog } from "../collaborators.ts";
+import type { CollectionCatalog, DocumentReader } from "../collaborators.ts";
 import type { Guard } from "./guard.ts";
 
 /** The catalog as a grant sees it, under its own names (G1 to G4 of guarded_parts.ts). */
 export class GuardedCatalog implements CollectionCatalog {
   readonly #inner: CollectionCatalog;
+  readonly #documents: Pick<DocumentReader, "listDocuments">;
   readonly #guard: Guard;
 
-  constructor(inner: CollectionCatalog, guard: Guard) {
+  constructor(inner: CollectionCatalog, documents: Pick<DocumentReader, "listDocuments">, guard: Guard) {
     this.#inner = inner;
+    this.#documents = documents;
     this.#guard = guard;
   }
 
@@ -52,12 +54,17 @@ export class GuardedCatalog implements CollectionCatalog {
       const message = `Collection "${name}" has acl "required"; only an administrator's key may take that back`;
       throw kennelError("forbidden", { param: "acl", message });
     }
+    if (known?.name === whole && isShorter(settings.ttlSeconds, known.settings.ttlSeconds))
+      await this.#requireEndable(known, "ttl_seconds", "give it a shorter ttl_seconds", signal);
     const { record, outcome } = await this.#inner.put(whole, settings, signal);
     return { record: this.#guard.shown(record), outcome };
   }
 
   async delete(name: string, signal: AbortSignal) {
-    return this.#inner.delete(this.#guard.enter(name), signal);
+    const whole = this.#guard.enter(name);
+    const known = this.#inner.resolve(whole)?.record;
+    if (known?.name === whole) await this.#requireEndable(known, "collection", "delete it", signal);
+    return this.#inner.delete(whole, signal);
   }
 
   async putAlias(record: AliasRecord, signal: AbortSignal) {
@@ -68,4 +75,19 @@ export class GuardedCatalog implements CollectionCatalog {
   async deleteAlias(alias: string, signal: AbortSignal) {
     return this.#inner.deleteAlias(this.#guard.enter(alias), signal);
   }
+
+  /** G6: whose documents a collection has is not asked of each of them; one that has any is for who may write for others. */
+  async #requireEndable({ name, settings }: CollectionRecord, param: string, what: string, signal: AbortSignal): Promise<void> {
+    if (this.#guard.replacesUnseen) return;
+    const isEmpty =
+      settings.adopt === undefined && (await this.#documents.listDocuments(name, { after: null, limit: 1 }, signal)).items.length === 0;
+    if (isEmpty) return;
+    const message = `Collection "${this.#guard.outward(name)}" has documents, and may have some that are not for this key's principals; a key without principals may ${what}`;
+    throw kennelError("forbidden", { param, message });
+  }
+}
+
+/** Null: for ever. */
+function isShorter(next: number | null, before: number | null): boolean {
+  return next !== null && (before === null || next < before);
 }

@@ -1,6 +1,6 @@
 /** Documents and their jobs as a grant sees them: of collections that it covers those that are for its principals. */
 import type { JobRecord } from "../../../actors/document_store/job_record.ts";
-import { bothOf, isVisible, type VisibleFilter } from "../../../actors/vector_store/filter.ts";
+import { isVisible, type VisibleFilter } from "../../../actors/vector_store/filter.ts";
 import { allowsScope } from "../../keys/grant.ts";
 import type { CollectionCatalog, CollectionReindex, DocumentIngest, DocumentReader } from "../collaborators.ts";
 import type { Guard } from "./guard.ts";
@@ -36,9 +36,10 @@ export function guardedDocuments(inner: DocumentReader, guard: Guard, visible: V
   };
 }
 
-/** Which documents have failed is for who sees all of them, and for who sends them. */
+/** Which documents have failed is for who sees all of them, and for who sends them; a reindex meets everyone's. */
 function shownJob(job: JobRecord, guard: Guard): JobRecord {
-  const isFull = guard.seesAll || allowsScope(guard.grant.scope, "write");
+  const isSender = allowsScope(guard.grant.scope, "write") && (guard.replacesUnseen || job.kind === "ingest");
+  const isFull = guard.seesAll || isSender;
   return { ...job, collection: guard.outward(job.collection), failures: isFull ? job.failures : [] };
 }
 
@@ -51,15 +52,12 @@ export function guardedIngest(inner: Ingest, documents: DocumentReader, guard: G
     async (collection: string, ...rest: Rest): Promise<Result> =>
       call(guard.enter(collection), ...rest);
   return {
-    accept: within(async (...given) => shownJob(await inner.accept(...given), guard)),
-    async deleteDocuments(collection, ids, signal) {
-      const whole = guard.enter(collection);
-      if (visible(whole) === null) return inner.deleteDocuments(whole, ids, signal);
-      const seen: string[] = [];
-      for (const id of ids) if ((await documents.getDocument(collection, id, signal)) !== null) seen.push(id); // G4
-      return seen.length === 0 ? 0 : inner.deleteDocuments(whole, seen, signal);
-    },
-    deleteMatching: within((whole, filter, signal) => inner.deleteMatching(whole, bothOf(filter, visible(whole)) ?? filter, signal)),
+    accept: within(async (whole, sent, signal) => {
+      const replaceable = guard.replacesUnseen ? null : visible(whole); // G6
+      return shownJob(await inner.accept(whole, sent, signal, replaceable), guard);
+    }),
+    deleteDocuments: within((whole, ids, signal) => inner.deleteDocuments(whole, ids, signal, visible(whole))), // G4
+    deleteMatching: within((whole, filter, signal) => inner.deleteMatching(whole, filter, signal, visible(whole))),
     reindex: within(async (...given) => shownJob(await inner.reindex(...given), guard)),
     switchVersion: within(async (...given) => guard.shown(await inner.switchVersion(...given))),
     retireVersion: within((...given) => inner.retireVersion(...given)),

@@ -8,6 +8,8 @@
  *   G3. Lists leave out what is foreign; a foreign job or file is as one that does not exist.
  *   G4. A document that is not for the key's principals is as one that does not exist: to be read, listed, deleted and found.
  *   G5. What a grant may do never widens what it, or another one, sees.
+ *   G6. A document that a grant does not see is not replaced or ended by it, alone or with its collection, unless the grant is
+ *       one that writes for others.
  */
 import type { Upload } from "../../../actors/ingest/upload_folder.ts";
 import { kennelError } from "../../../runtime/errors.ts";
@@ -46,7 +48,7 @@ export function guardedParts<Parts extends Guarded>(parts: Parts, grant: Grant):
     ...parts,
     transport: guardedTransport(parts.transport, guard),
     streams: guardedStreams(parts.streams, guard),
-    catalog: new GuardedCatalog(parts.catalog, guard),
+    catalog: new GuardedCatalog(parts.catalog, parts.documents, guard),
     documents,
     ingest: guardedIngest(parts.ingest, documents, guard, visible),
     registry: guardedRetrievers(parts.registry, parts.catalog, guard),

@@ -201,6 +201,29 @@ function jobTests(test: Test): void {
     assert.equal(await store.pendingDocuments("second", 10, 1000, signal), []);
   });
 
+  test("A document that is not visible is neither replaced, with anything of that call, nor marked", async ({ store }) => {
+    const of = (id: string, text: string, principals: readonly string[]) => ({ ...textDocument(id, text), principals });
+    await indexAll(store, "first", [of("ann", "hers", ["user:ann"]), of("bob", "his", ["user:bob"]), of("open", "all", [])]);
+    const ann = { type: "visible", principals: ["user:ann"], isOpen: true } as const;
+    const strict = { ...ann, isOpen: false };
+    const fresh = textDocument("fresh", "new");
+    const refused = (id: string, visible: typeof strict | typeof ann) =>
+      rejectsWith("forbidden", store.acceptDocuments("docs", `of ${id}`, [fresh, textDocument(id, "taken")], {}, signal, visible));
+    await refused("bob", ann);
+    await refused("open", strict);
+    // Even what would change nothing says that it is there.
+    await rejectsWith("forbidden", store.acceptDocuments("docs", "same", [of("bob", "his", ["user:bob"])], {}, signal, ann));
+    assert.is(await store.getDocument("docs", "fresh", signal), null);
+    assert.is(await store.getJob("of bob", signal), null);
+    assert.is((await store.getDocument("docs", "bob", signal))?.state, "indexed");
+    assert.is((await store.getCollection("docs", signal))?.documents, 3);
+    assert.is((await store.acceptDocuments("docs", "own", [of("ann", "hers now", ["user:bob"])], {}, signal, ann)).counts.total, 1);
+    await refused("ann", ann);
+    assert.equal([...(await store.markDeleting("docs", ["open", "bob", "none"], signal, strict))], []);
+    assert.equal([...(await store.markDeleting("docs", ["open", "bob", "none"], signal, ann))], ["open"]);
+    assert.is((await store.acceptDocuments("docs", "again", [textDocument("open", "again")], {}, signal, strict)).counts.total, 1);
+  });
+
   test("A later job takes over a document that still waits, and an old result does not settle it", async ({ store }) => {
     const [old, fresh] = [textDocument("one", "old"), textDocument("one", "fresh")];
     await store.acceptDocuments("docs", "first", [old], {}, signal);

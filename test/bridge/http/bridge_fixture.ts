@@ -6,6 +6,7 @@ import type { AliasRecord, BuildSettings, CollectionRecord, CollectionSettings }
 import type { DocumentRecord } from "../../../actors/document_store/document_record.ts";
 import type { DocumentPage } from "../../../actors/document_store/document_store.ts";
 import type { JobRecord } from "../../../actors/document_store/job_record.ts";
+import { notReplaceable } from "../../../actors/document_store/rules.ts";
 import { loadStaticModel } from "../../../actors/embedding/static/static_model.ts";
 import type { IncomingDocument } from "../../../actors/ingest/accept.ts";
 import type { Upload } from "../../../actors/ingest/upload_folder.ts";
@@ -15,7 +16,7 @@ import { SEARCH_ACROSS } from "../../../actors/retriever/across/across.ts";
 import { type AcrossParts, searchAcross } from "../../../actors/retriever/across/search_across.ts";
 import { type EncodedAnswer, type Hit, SEARCH, type SearchRequest } from "../../../actors/retriever/search.ts";
 import { Adopter } from "../../../actors/vector_store/adopter.ts";
-import { type Filter, isVisible, matches } from "../../../actors/vector_store/filter.ts";
+import { bothOf, type Filter, isVisible, matches, type VisibleFilter } from "../../../actors/vector_store/filter.ts";
 import type {
   CollectionCatalog,
   CollectionReindex,
@@ -155,8 +156,17 @@ class MemoryNode
     return this.jobs.get(jobId) ?? null;
   }
 
-  async accept(collection: string, documents: readonly IncomingDocument[]): Promise<JobRecord> {
+  async accept(
+    collection: string,
+    documents: readonly IncomingDocument[],
+    _signal?: AbortSignal,
+    replaceable: VisibleFilter | null = null,
+  ): Promise<JobRecord> {
     const store = this.stored.get(collection);
+    for (const [place, { id }] of documents.entries()) {
+      const known = store?.get(id);
+      if (known !== undefined && replaceable !== null && !isVisible(replaceable, known.principals)) throw notReplaceable(place);
+    }
     for (const document of documents) store?.set(document.id, document);
     const job: JobRecord = {
       id: `job_${this.jobs.size + 1}`,
@@ -220,17 +230,27 @@ class MemoryNode
     return true;
   }
 
-  async deleteDocuments(collection: string, ids: readonly string[]): Promise<number> {
-    return ids.filter((id) => this.stored.get(collection)?.delete(id)).length;
+  async deleteDocuments(
+    collection: string,
+    ids: readonly string[],
+    _signal?: AbortSignal,
+    visible: VisibleFilter | null = null,
+  ): Promise<number> {
+    const store = this.stored.get(collection);
+    const seen = ids.filter((id) => visible === null || isVisible(visible, store?.get(id)?.principals ?? []));
+    return seen.filter((id) => store?.delete(id)).length;
   }
 
-  async deleteMatching(collection: string, filter: Filter): Promise<number> {
+  async deleteMatching(collection: string, given: Filter, signal?: AbortSignal, visible: VisibleFilter | null = null): Promise<number> {
+    const filter = bothOf(given, visible) ?? given;
     const documents = [...(this.stored.get(collection)?.values() ?? [])].filter(({ attributes, principals }) =>
       matches(filter, attributes, principals),
     );
     return this.deleteDocuments(
       collection,
       documents.map(({ id }) => id),
+      signal,
+      visible,
     );
   }
 

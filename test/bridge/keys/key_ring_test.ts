@@ -62,6 +62,7 @@ test("A key that is made while the node runs is taken after the next look, and o
     limits: null,
     tenant: null,
     principals: [],
+    replacesUnseen: true,
     mayDelegate: false,
   });
   assert.equal(ring.verify(`bearer   ${key} `).keyId, id);

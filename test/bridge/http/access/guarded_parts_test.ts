@@ -16,6 +16,7 @@ const grant = (scope: Grant["scope"], collections: string, more: Partial<Grant> 
   collections,
   tenant: null,
   principals: null,
+  replacesUnseen: true,
   ...more,
 });
 const FILE = { fileName: "a.txt", mediaType: "text/plain", purpose: "assistants" };

@@ -134,6 +134,47 @@ test("What a caller does not see it does not delete, by id, by filter or as a fi
   assert.equal(await listed(server, admin), ["ann", "open"]);
 });
 
+test("What a caller does not see it does not replace, and nothing of such a call is taken", async ({ server, headers }) => {
+  const send = async (as: Readonly<Record<string, string>>, ids: readonly string[], path = "/v1/collections/notes/documents") =>
+    call(server.url, "POST", path, { headers: as, body: { documents: ids.map((id) => ({ id, text: "z" })) } });
+  const { writer = {}, admin = {}, service = {} } = headers;
+  const forAnn = { ...service, "x-kennel-principals": "user:ann" };
+  for (const [as, ids, place] of [
+    [writer, ["new", "ann"], 1],
+    [forAnn, ["bob"], 0],
+    [{ ...service, "x-kennel-principals": "" }, ["ann"], 0],
+  ] as const) {
+    const refused = await send(as, ids);
+    const { code, param, message } = errorOf(refused, "addDocuments");
+    assert.equal([refused.status, code, param], [403, "forbidden", `documents[${place}].id`]);
+    assert.is(message, `documents[${place}].id is taken by a document that is not for who asks; allowed: another id`);
+    assert.equal(await listed(server, admin), ["ann", "bob", "open"]);
+  }
+  assert.is((await send(forAnn, ["ann"])).status, 202);
+  assert.is((await send(writer, ["open", "bob", "new"])).status, 202);
+  await send(admin, ["ann", "bob"]); // everyone's now
+  assert.is((await send(service, ["ann", "bob"])).status, 202, "a key without principals brings documents for others");
+});
+
+test("A collection that has documents is not ended by a key for some principals, at once or by its age", async ({ server, headers }) => {
+  const { writer = {}, service = {} } = headers;
+  const path = "/v1/collections/notes";
+  const shorter = { attributes: { year: "number" }, ttl_seconds: 60 };
+  for (const [method, route, param, body] of [
+    ["DELETE", path, "collection", undefined],
+    ["DELETE", "/v1/vector_stores/notes", "collection", undefined],
+    ["PUT", path, "ttl_seconds", shorter],
+  ] as const) {
+    const refused = await call(server.url, method, route, { headers: writer, body });
+    assert.equal([refused.status, (refused.body as { error: { param: string } }).error.param], [403, param], `${method} ${route}`);
+  }
+  assert.is((await call(server.url, "PUT", path, { headers: service, body: shorter })).status, 200);
+  assert.is((await call(server.url, "PUT", path, { headers: writer, body: { ...shorter, ttl_seconds: 120 } })).status, 200);
+  assert.is((await call(server.url, "PUT", "/v1/collections/mine", { headers: writer })).status, 201);
+  assert.is((await call(server.url, "DELETE", "/v1/collections/mine", { headers: writer })).status, 200);
+  assert.is((await call(server.url, "DELETE", path, { headers: service })).status, 200);
+});
+
 test("acl required hides what is nobody's from all but who sees all, and only they take it back", async ({ server, headers }) => {
   const { writer = {}, admin = {} } = headers;
   const path = "/v1/collections/notes";
@@ -202,8 +243,10 @@ test("What a header asks for is each principal once, in an order that does not d
   assert.is(read(null), null);
   assert.equal(read("b,a,b"), ["a", "b"]);
   assert.equal(read("gr%C3%BC%C3%9Fe%2C"), ["grüße,"]);
-  const caller: Caller = { keyId: "k", scope: "admin", collections: "*", limits: null, tenant: null, principals: null, mayDelegate: true };
-  assert.equal(delegated(caller, ["x"]).principals, ["x"], "on behalf of others an administrator sees no more than they");
+  const key = { keyId: "k", scope: "admin", collections: "*", limits: null, tenant: null } as const;
+  const caller: Caller = { ...key, principals: null, replacesUnseen: true, mayDelegate: true };
+  const { principals, replacesUnseen } = delegated(caller, ["x"]);
+  assert.equal([principals, replacesUnseen], [["x"], false], "on behalf of others an administrator sees, and replaces, no more than they");
 });
 
 test.run();
