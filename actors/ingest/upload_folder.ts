@@ -4,6 +4,7 @@
  * Invariants:
  *   U1. A file that was acknowledged is whole on disk: it is written to a draft, synced and renamed.
  *   U2. All files together stay within the limits; what is older than `maxAgeMs` makes room and is not given out any more.
+ *   U3. What one owner has is at most `SHARE` times what is left, in files and in bytes, so that some room is left for the next one.
  */
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -28,12 +29,16 @@ export interface Upload {
   readonly createdAtMs: number;
   /** Collections that it is for, as a key's pattern has them; `*`: brought by one for all of them, or without a key. */
   readonly audience: string;
+  /** Who answers for its room, as a grant has it; null: an operator or nobody, whom the limits of all files bound alone. */
+  readonly owner: string | null;
 }
 
-/** What is given of a file beside its content; without an audience it is for `*`. */
-export type NewUpload = Pick<Upload, "fileName" | "mediaType" | "purpose"> & Partial<Pick<Upload, "audience">>;
+/** What is given of a file beside its content; without an audience it is for `*`, without an owner nobody's. */
+export type NewUpload = Pick<Upload, "fileName" | "mediaType" | "purpose"> & Partial<Pick<Upload, "audience" | "owner">>;
 
 const EVERYONE = "*";
+/** As bulkheads have it: three quarters where no other owner has any, three sevenths each where two have. */
+const SHARE = 3;
 
 /** What is known of a file stands in the line before its content. */
 const headSchema = z.object({
@@ -43,6 +48,7 @@ const headSchema = z.object({
   purpose: z.string(),
   created_at_ms: z.number(),
   audience: z.string().default(EVERYONE),
+  owner: z.string().nullable().default(null),
 });
 
 const ID = /^file-[0-9a-f]{24}$/;
@@ -94,11 +100,9 @@ export class UploadFolder {
   /** Rejects with `storage_full` or `unavailable`. */
   async put(file: NewUpload, content: Uint8Array): Promise<Upload> {
     await this.dropOld();
-    const { maxFiles, maxBytes } = this.#limits;
-    if (this.#uploads.size >= maxFiles || this.#bytes + content.length > maxBytes) {
-      throw kennelError("storage_full", { message: "There is no room for more files that belong to no collection; delete some" });
-    }
-    const upload = { id: this.#newId(), audience: EVERYONE, ...file, bytes: content.length, createdAtMs: this.#clock.wallMs() };
+    this.#requireRoom(content.length, file.owner ?? null);
+    const createdAtMs = this.#clock.wallMs();
+    const upload = { id: this.#newId(), audience: EVERYONE, owner: null, ...file, bytes: content.length, createdAtMs };
     this.#keep(upload); // its room is taken before the disk is waited for
     try {
       await this.#write(upload, content);
@@ -107,6 +111,24 @@ export class UploadFolder {
       return refuseDisk(thrown);
     }
     return upload;
+  }
+
+  /** U2, U3. Throws `storage_full`, which says what there is room for. */
+  #requireRoom(bytes: number, owner: string | null): void {
+    const { maxFiles, maxBytes } = this.#limits;
+    const free = { files: maxFiles - this.#uploads.size, bytes: maxBytes - this.#bytes };
+    if (free.files < 1 || bytes > free.bytes) {
+      const message = `The file has ${bytes} bytes, and of the room for files that belong to no collection ${free.files} files and ${free.bytes} bytes are left; delete some, or let collections take them`;
+      throw kennelError("storage_full", { message });
+    }
+    if (owner === null) return;
+    const own = [...this.#uploads.values()].filter((upload) => upload.owner === owner);
+    const ownBytes = own.reduce((sum, upload) => sum + upload.bytes, 0);
+    const files = moreOf(own.length, free.files);
+    const allowed = moreOf(ownBytes, free.bytes);
+    if (files >= 1 && bytes <= allowed) return;
+    const message = `The file has ${bytes} bytes, and ${own.length} files with ${ownBytes} bytes wait already that belong to no collection; allowed now: ${files} more with ${allowed} bytes, for one caller at most ${SHARE} times what is left for others; delete some, or let collections take them`;
+    throw kennelError("storage_full", { message });
   }
 
   /** False: there was none. Rejects with `unavailable`. */
@@ -118,11 +140,11 @@ export class UploadFolder {
   }
 
   async #write(upload: Upload, content: Uint8Array): Promise<void> {
-    const { fileName: file_name, mediaType: media_type, purpose, createdAtMs: created_at_ms, audience } = upload;
+    const { fileName: file_name, mediaType: media_type, purpose, createdAtMs: created_at_ms, audience, owner } = upload;
     const draft = join(this.#path, upload.id + DRAFT);
     const file = await open(draft, "w", 0o600);
     try {
-      await file.write(`${JSON.stringify({ version: 1, file_name, media_type, purpose, created_at_ms, audience })}\n`);
+      await file.write(`${JSON.stringify({ version: 1, file_name, media_type, purpose, created_at_ms, audience, owner })}\n`);
       await file.writeFile(content);
       await file.sync();
     } finally {
@@ -144,6 +166,7 @@ export class UploadFolder {
       bytes: content.length,
       createdAtMs: head.created_at_ms,
       audience: head.audience,
+      owner: head.owner,
     };
     return { upload, content };
   }
@@ -179,6 +202,11 @@ export class UploadFolder {
     while (digits.length < 24) digits += Math.floor(this.#random.next() * 16).toString(16);
     return `file-${digits}`;
   }
+}
+
+/** The greatest `more` with `own + more <= SHARE * (free - more)`; 0: none. */
+function moreOf(own: number, free: number): number {
+  return Math.max(0, Math.floor((SHARE * free - own) / (SHARE + 1)));
 }
 
 function refuseDisk(cause: unknown): never {

@@ -14,6 +14,8 @@ export interface Grant {
   readonly principals: readonly string[] | null;
   /** It may replace documents that it does not see: a key that was given no principals brings documents for others. */
   readonly replacesUnseen: boolean;
+  /** Who answers for the room that its files take: the tenant, else the key; null: an operator, or nobody where no key is asked for. */
+  readonly owner: string | null;
 }
 
 /** As a key's record has them; null: what the node's settings say. */

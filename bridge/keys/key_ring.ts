@@ -11,7 +11,7 @@ import { Buffer } from "node:buffer";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { kennelError } from "../../runtime/errors.ts";
 import type { Logger } from "../../telemetry/logs.ts";
-import type { Caller } from "./grant.ts";
+import { type Caller, namesEveryCollection } from "./grant.ts";
 import { isKeyOf, keyIdOf } from "./key.ts";
 import { fileStamp, type KeyRecord, readKeys } from "./key_file.ts";
 import { readLastUses, writeLastUses } from "./last_uses.ts";
@@ -167,6 +167,7 @@ function knownOf(
 ): Known {
   // Who is not named sees what is everyone's; an administrator sees all.
   const asking = principals === undefined ? (scope === "admin" ? null : []) : inOrder(principals);
+  const isOperators = asking === null && namesEveryCollection(collections);
   return {
     caller: {
       keyId: id,
@@ -176,6 +177,7 @@ function knownOf(
       tenant: tenant ?? null,
       principals: asking,
       replacesUnseen: principals === undefined,
+      owner: tenant !== undefined ? `tenant ${tenant}` : isOperators ? null : `key ${id}`,
       mayDelegate: delegate === true,
     },
     digest: Buffer.from(digest, "hex"),

@@ -51,14 +51,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     what: "the principals out of the key of a grant's routes",
     file: "bridge/http/access/access.ts",
-    text: "JSON.stringify([scope, collections, tenant, principals, replacesUnseen])",
-    instead: "JSON.stringify([scope, collections, tenant, replacesUnseen])",
+    text: "JSON.stringify([scope, collections, tenant, principals, replacesUnseen, writer])",
+    instead: "JSON.stringify([scope, collections, tenant, replacesUnseen, writer])",
   },
   {
     what: "the tenant out of the key of a grant's routes",
     file: "bridge/http/access/access.ts",
-    text: "JSON.stringify([scope, collections, tenant, principals, replacesUnseen])",
-    instead: "JSON.stringify([scope, collections, principals, replacesUnseen])",
+    text: "JSON.stringify([scope, collections, tenant, principals, replacesUnseen, writer])",
+    instead: "JSON.stringify([scope, collections, principals, replacesUnseen, writer])",
   },
   {
     what: "the filter of who asks out of searches",

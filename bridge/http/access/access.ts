@@ -2,7 +2,7 @@
  * The one place where a request is let through to its route, over HTTP and over NATS.
  *
  * A route that a key may use is not the route itself but its twin, made of parts that know the key's collections only
- * (`guarded_parts.ts`); twins are made once for each grant, not for each key, and kept for those used last.
+ * (`guarded_parts.ts`); twins are made once for each grant, which keys that only read may share, and kept for those used last.
  */
 import { LRUCache } from "lru-cache";
 import { kennelError } from "../../../runtime/errors.ts";
@@ -14,7 +14,7 @@ import type { Route } from "../route.ts";
 import { askedPrincipals, delegated, narrowed } from "./asked_principals.ts";
 import { type Need, needOf } from "./route_needs.ts";
 
-/** Grants whose routes are kept; some 60 small objects each. One for each set of principals that are asked for. */
+/** Grants whose routes are kept; some 60 small objects each. One for each set of principals that are asked for, and each key that writes. */
 const MAX_GRANTS = 256;
 
 /** By the route that everybody is led to. */
@@ -93,11 +93,12 @@ export class Access {
     return this.#lastTwins;
   }
 
-  #twinsOf({ scope, collections, tenant, principals, replacesUnseen }: Grant): Twins {
-    const name = JSON.stringify([scope, collections, tenant, principals, replacesUnseen]);
+  #twinsOf({ scope, collections, tenant, principals, replacesUnseen, owner }: Grant): Twins {
+    const writer = scope === "read" ? null : owner; // who only reads takes no room, and shares its routes
+    const name = JSON.stringify([scope, collections, tenant, principals, replacesUnseen, writer]);
     const known = this.#twins.get(name);
     if (known !== undefined) return known;
-    const made = this.#routesFor({ scope, collections, tenant, principals, replacesUnseen });
+    const made = this.#routesFor({ scope, collections, tenant, principals, replacesUnseen, owner: writer });
     const twins = new Map(this.#routes.flatMap((route, place) => (made[place] === undefined ? [] : [[route, made[place]] as const])));
     this.#twins.set(name, twins);
     return twins;

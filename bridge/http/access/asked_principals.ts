@@ -41,5 +41,5 @@ export function delegated(caller: Caller, principals: readonly string[]): Grant 
 
 /** Where callers need no key everyone is an administrator, and the header alone narrows what is seen. */
 export function narrowed(principals: readonly string[]): Grant {
-  return { scope: "admin", collections: "*", tenant: null, principals, replacesUnseen: false };
+  return { scope: "admin", collections: "*", tenant: null, principals, replacesUnseen: false, owner: null };
 }

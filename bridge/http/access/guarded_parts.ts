@@ -108,7 +108,7 @@ export function guardedUploads(inner: FileUploads, grant: Grant): FileUploads {
     list: () => inner.list().filter((upload) => mayUse(upload)),
     get: find,
     content: async (id) => (find(id) === null ? null : inner.content(id)),
-    put: (file, content) => inner.put({ ...file, audience: own }, content),
+    put: (file, content) => inner.put({ ...file, audience: own, owner: grant.owner }, content),
     delete: async (id) => find(id) !== null && inner.delete(id),
   };
 }

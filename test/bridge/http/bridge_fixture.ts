@@ -346,6 +346,7 @@ function memoryUploads(): FileUploads {
     bytes: 7,
     createdAtMs: NOW_MS,
     audience: "*",
+    owner: null,
   };
   const uploads = new Map([[known.id, known]]);
   return {

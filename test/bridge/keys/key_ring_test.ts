@@ -63,6 +63,7 @@ test("A key that is made while the node runs is taken after the next look, and o
     tenant: null,
     principals: [],
     replacesUnseen: true,
+    owner: `key ${id}`,
     mayDelegate: false,
   });
   assert.equal(ring.verify(`bearer   ${key} `).keyId, id);

@@ -17,6 +17,7 @@ const grant = (scope: Grant["scope"], collections: string, more: Partial<Grant> 
   tenant: null,
   principals: null,
   replacesUnseen: true,
+  owner: null,
   ...more,
 });
 const FILE = { fileName: "a.txt", mediaType: "text/plain", purpose: "assistants" };

@@ -2,6 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { askedPrincipals, delegated } from "../../../../bridge/http/access/asked_principals.ts";
+import type { FileUploads } from "../../../../bridge/http/collaborators.ts";
 import type { Caller } from "../../../../bridge/keys/grant.ts";
 import type { KeyRecord } from "../../../../bridge/keys/key_file.ts";
 import { KeyRing } from "../../../../bridge/keys/key_ring.ts";
@@ -231,6 +232,53 @@ test("A tenant says and is told its own names, makes what no other tenant sees, 
     assert.is((await call(server.url, method, path, { headers: acme })).status, 403, path);
 });
 
+test("A tenant answers for the room of its files with all of its keys, who is none with each key, and an operator does not", async () => {
+  const owners: (string | null | undefined)[] = [];
+  const known = { id: `file-${"0".repeat(24)}`, bytes: 1, createdAtMs: 0, audience: "*", owner: null };
+  const rig = await keyRig();
+  const keys = [
+    await rig.add("write", "*", { tenant: "acme" }),
+    await rig.add("admin", "docs*", { tenant: "acme" }),
+    await rig.add("write", "*"),
+    await rig.add("write", "*"),
+    await rig.add("admin", "*"),
+  ];
+  const parts = {
+    path: rig.path,
+    dataDir: rig.folder,
+    checkMs: 60_000,
+    clock: systemClock(),
+    logger: createLogger({ level: "silent", node: "n" }),
+  };
+  const ring = await KeyRing.open(parts);
+  const uploads: FileUploads = {
+    list: () => [],
+    get: () => null,
+    content: async () => null,
+    put: async (file) => {
+      owners.push(file.owner);
+      return { ...known, ...file };
+    },
+    delete: async () => false,
+  };
+  const server = await startTestServer({ keys: ring, uploads });
+  try {
+    for (const { key } of keys) {
+      const form = new FormData();
+      form.append("purpose", "assistants");
+      form.append("file", new File(["a"], "a.txt", { type: "text/plain" }));
+      const headers = { authorization: `Bearer ${key}` };
+      const reply = await fetch(`${server.url}/v1/files`, { method: "POST", headers, body: form });
+      assert.is(reply.status, 200, await reply.text());
+    }
+    assert.equal(owners, ["tenant acme", "tenant acme", `key ${keys[2]?.id}`, `key ${keys[3]?.id}`, null]);
+  } finally {
+    await server.stop();
+    await ring.close();
+    await rig.remove();
+  }
+});
+
 test("A tenant's pattern speaks of its own names", async ({ server, headers }) => {
   const own = headers["acme docs"] ?? {};
   assert.is((await call(server.url, "PUT", "/v1/collections/docs2", { headers: own })).status, 201);
@@ -243,7 +291,7 @@ test("What a header asks for is each principal once, in an order that does not d
   assert.is(read(null), null);
   assert.equal(read("b,a,b"), ["a", "b"]);
   assert.equal(read("gr%C3%BC%C3%9Fe%2C"), ["grüße,"]);
-  const key = { keyId: "k", scope: "admin", collections: "*", limits: null, tenant: null } as const;
+  const key = { keyId: "k", scope: "admin", collections: "*", limits: null, tenant: null, owner: null } as const;
   const caller: Caller = { ...key, principals: null, replacesUnseen: true, mayDelegate: true };
   const { principals, replacesUnseen } = delegated(caller, ["x"]);
   assert.equal([principals, replacesUnseen], [["x"], false], "on behalf of others an administrator sees, and replaces, no more than they");
