@@ -28,27 +28,42 @@ interface Content {
   readonly example?: unknown;
 }
 
+/** A parameter of the operation, or a reference to one of the headers that many have. */
+interface DescribedParameter {
+  readonly $ref?: string;
+  readonly name: string;
+  readonly in: string;
+  readonly description?: string;
+  readonly required?: boolean;
+  readonly schema: Schema;
+}
+
+interface Answer {
+  readonly description: string;
+  readonly headers?: Readonly<Record<string, unknown>>;
+  readonly content?: Readonly<Record<string, Content>>;
+}
+
 interface Operation {
   readonly summary: string;
   readonly tags: readonly string[];
-  readonly parameters: readonly {
-    readonly name: string;
-    readonly in: string;
-    readonly description?: string;
-    readonly required?: boolean;
-    readonly schema: Schema;
-  }[];
+  readonly parameters: readonly DescribedParameter[];
   readonly requestBody?: { readonly required: boolean; readonly content: Readonly<Record<string, Content>> };
-  readonly responses: Readonly<Record<string, { readonly description: string; readonly content?: Readonly<Record<string, Content>> }>>;
+  readonly responses: Readonly<Record<string, Answer>>;
 }
 
 interface Document {
   readonly tags: readonly { readonly name: string; readonly description: string }[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+  readonly components: {
+    readonly schemas: Readonly<Record<string, Schema>>;
+    readonly parameters: Readonly<Record<string, DescribedParameter>>;
+    readonly headers: Readonly<Record<string, { readonly description: string; readonly schema: Schema }>>;
+  };
 }
 
 const JSON_TYPE = "application/json";
+const EVERY_ANSWER = "X-Request-Id";
 
 /** The document of a node with the usual settings. Routes are described without the parts that answer them. */
 function documentOf(): Document {
@@ -78,7 +93,8 @@ export function apiReference(): string {
   );
   const sections = tags.flatMap(({ name, description }) => {
     const own = operations.filter(({ operation }) => operation.tags.includes(name));
-    return own.length === 0 ? [] : [`## ${name}\n\n${description}.\n`, ...own.map((each) => operationOf(each))];
+    const texts = own.map((each) => operationOf(each, components.parameters));
+    return own.length === 0 ? [] : [`## ${name}\n\n${description}.\n`, ...texts];
   });
   const schemas = Object.entries(components.schemas).sort(([left], [right]) => (left < right ? -1 : 1));
   return [
@@ -87,6 +103,7 @@ export function apiReference(): string {
     "Made from the document that a node answers at `/openapi.json` (`npm run docs`); `/docs` on a running node lets each call be tried. A field with a",
     'star must be given. Every error has the body `{"error": {"message", "type", "code", "param"}}`, and every answer an `X-Request-Id`.',
     "",
+    ...headersOf(components),
     ...sections,
     "## Bodies",
     "",
@@ -94,20 +111,38 @@ export function apiReference(): string {
   ].join("\n");
 }
 
-function operationOf({
-  path,
-  method,
-  operation,
-}: {
-  readonly path: string;
-  readonly method: string;
-  readonly operation: Operation;
-}): string {
+/** Headers stand here once; which of them a request may have, each operation names. */
+function headersOf({ parameters, headers }: Document["components"]): readonly string[] {
+  const rows = (from: readonly (readonly [string, Schema, string])[]) =>
+    from.map(([name, schema, description]) => `| \`${name}\` | ${typeOf(schema)} | ${cell(description)} |`);
+  return [
+    "## Headers",
+    "",
+    "Of requests; each operation names those that it reads.",
+    "",
+    "| header | type | |",
+    "|---|---|---|",
+    ...rows(Object.values(parameters).map(({ name, schema, description = "" }) => [name, schema, description])),
+    "",
+    "Of answers; those that ask for a key, or tell that a retry may help, have theirs with every operation.",
+    "",
+    "| header | type | |",
+    "|---|---|---|",
+    ...rows(Object.entries(headers).map(([name, { schema, description }]) => [name, schema, description])),
+    "",
+  ];
+}
+
+function operationOf(
+  { path, method, operation }: { readonly path: string; readonly method: string; readonly operation: Operation },
+  headerNames: Document["components"]["parameters"],
+): string {
   const { summary, parameters, requestBody, responses } = operation;
   const lines = [`### ${method} ${path}`, "", `${summary}.`, ""];
-  if (parameters.length > 0) {
+  const own = parameters.filter(({ $ref }) => $ref === undefined);
+  if (own.length > 0) {
     lines.push("| parameter | in | type | |", "|---|---|---|---|");
-    for (const parameter of parameters) {
+    for (const parameter of own) {
       const star = parameter.required === true ? "*" : "";
       lines.push(`| \`${parameter.name}\`${star} | ${parameter.in} | ${typeOf(parameter.schema)} | ${cell(parameter.description ?? "")} |`);
     }
@@ -117,11 +152,17 @@ function operationOf({
     lines.push(`Body, \`${mediaType}\`: ${schema === undefined ? "any" : typeOf(schema)}`, "");
     if (mediaType === JSON_TYPE && example !== undefined) lines.push("```json", JSON.stringify(example), "```", "");
   }
+  const shared = parameters.flatMap(({ $ref }) => ($ref === undefined ? [] : [`\`${headerNames[$ref.split("/").at(-1) ?? ""]?.name}\``]));
+  if (shared.length > 0) lines.push(`Headers: ${shared.join(", ")}`, "");
   const answers: string[] = [];
   const errors: string[] = [];
-  for (const [status, { description, content }] of Object.entries(responses)) {
+  for (const [status, { description, content, headers }] of Object.entries(responses)) {
+    const more = Object.keys(headers ?? {}).filter((name) => name !== EVERY_ANSWER);
     const schema = Object.values(content ?? {})[0]?.schema;
-    if (Number(status) < 400) answers.push(`- ${status}: ${description}${schema === undefined ? "" : `; ${typeOf(schema)}`}`);
+    if (Number(status) < 400)
+      answers.push(
+        `- ${status}: ${description}${schema === undefined ? "" : `; ${typeOf(schema)}`}${more.length === 0 ? "" : `; with ${more.map((name) => `\`${name}\``).join(", ")}`}`,
+      );
     else errors.push(`${status} ${description.replaceAll(/([a-z_]+): [^;]*/g, "`$1`").replaceAll(";", ",")}`);
   }
   if (errors.length > 0) answers.push(`- Errors: ${errors.join("; ")}`);

@@ -7,7 +7,7 @@ import { validate } from "../schema/validate.ts";
 import { type Answer, JSON_TYPE } from "./answer.ts";
 import { streamedAnswer, wholeAnswer } from "./chat_answers.ts";
 import type { CollectionCatalog } from "./collaborators.ts";
-import { jsonAnswer, TIMEOUT_PARAMETER } from "./descriptions.ts";
+import { jsonAnswer } from "./descriptions.ts";
 import type { Exchange } from "./exchange.ts";
 import type { BridgeLimits } from "./limits.ts";
 import type { Route } from "./route.ts";
@@ -77,7 +77,7 @@ export function chatRoutes({ streams, catalog, limits, clock }: Parts): readonly
         summary:
           "A conversation answered from a collection, in OpenAI's shape; the model is the collection. With stream: server-sent events",
         tag: "chat",
-        parameters: [TIMEOUT_PARAMETER],
+        parameters: [],
         request: {
           isRequired: true,
           content: {
@@ -89,7 +89,7 @@ export function chatRoutes({ streams, catalog, limits, clock }: Parts): readonly
         },
         answers: {
           200: {
-            ...jsonAnswer("The answer and what it cites; X-Kennel-Mode says which stages could run", chatAnswerSchema, EXAMPLE_ANSWER),
+            ...jsonAnswer("The answer and what it cites", chatAnswerSchema, EXAMPLE_ANSWER, ["X-Kennel-Mode", "X-Kennel-Degradations"]),
             mayStream: true,
           },
         },

@@ -14,14 +14,7 @@ import { deletedSchema, warmedSchema } from "../schema/deletions.ts";
 import { fromPage, pageSchema, parsePage } from "../schema/pages.ts";
 import { JSON_TYPE, json } from "./answer.ts";
 import type { CollectionAdoption, CollectionCatalog, RetrieverPool } from "./collaborators.ts";
-import {
-  COLLECTION_OR_ALIAS_PARAMETER,
-  COLLECTION_PARAMETER,
-  EXAMPLE_COLLECTION,
-  jsonAnswer,
-  PAGE_PARAMETERS,
-  TIMEOUT_PARAMETER,
-} from "./descriptions.ts";
+import { COLLECTION_OR_ALIAS_PARAMETER, COLLECTION_PARAMETER, EXAMPLE_COLLECTION, jsonAnswer, PAGE_PARAMETERS } from "./descriptions.ts";
 import type { BridgeLimits } from "./limits.ts";
 import type { Route } from "./route.ts";
 
@@ -108,11 +101,16 @@ function putCollection({ catalog, adoption, defaults, choices, limits }: Parts):
       operationId: "putCollection",
       summary: "Make a collection, or change its settings; with adopt, of a collection of Milvus that is not Kennel's",
       tag: "collections",
-      parameters: [COLLECTION_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [COLLECTION_PARAMETER],
       request: { isRequired: false, content: { [JSON_TYPE]: { schema: collectionSettingsSchema, example } } },
       answers: {
         200: jsonAnswer("It existed; its settings are now these", collectionSchema, EXAMPLE_COLLECTION),
-        201: jsonAnswer("It was made", collectionSchema, { ...EXAMPLE_COLLECTION, documents: 0, chunks: 0, index_version: 0, aliases: [] }),
+        201: jsonAnswer(
+          "It was made",
+          collectionSchema,
+          { ...EXAMPLE_COLLECTION, documents: 0, chunks: 0, index_version: 0, aliases: [] },
+          ["Location"],
+        ),
       },
       errors: ["not_found", "conflict", "storage_full"],
     },
@@ -171,7 +169,7 @@ function deleteCollection({ catalog, limits }: Parts): Route {
       operationId: "deleteCollection",
       summary: "Delete a collection with its documents, jobs and aliases",
       tag: "collections",
-      parameters: [COLLECTION_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [COLLECTION_PARAMETER],
       request: null,
       answers: { 200: jsonAnswer("It is gone", deletedSchema, { object: "collection.deleted", id: "docs", deleted: true }) },
       errors: ["not_found"],
@@ -198,7 +196,7 @@ function warm({ catalog, registry, limits }: Parts): Route {
       operationId: "warmCollection",
       summary: "Make the collection's retriever ready before it is asked",
       tag: "collections",
-      parameters: [COLLECTION_OR_ALIAS_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [COLLECTION_OR_ALIAS_PARAMETER],
       request: null,
       answers: { 200: jsonAnswer("It is ready", warmedSchema, { object: "collection.warmed", collection: "docs" }) },
       errors: ["not_found"],
@@ -224,7 +222,7 @@ function refresh({ catalog, registry, limits }: Parts): Route {
       operationId: "refreshCollection",
       summary: "Bring the collection's retriever to the newest index version",
       tag: "collections",
-      parameters: [COLLECTION_OR_ALIAS_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [COLLECTION_OR_ALIAS_PARAMETER],
       request: null,
       answers: { 200: jsonAnswer("It is up to date", warmedSchema, { object: "collection.refreshed", collection: "docs" }) },
       errors: ["not_found"],

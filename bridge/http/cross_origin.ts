@@ -2,8 +2,9 @@ import type { HttpRequest } from "../../runtime/http_message.ts";
 
 const PREFLIGHT_SECONDS = "600";
 const ALLOWED_HEADERS =
-  "authorization, content-type, cache-control, traceparent, x-request-id, x-request-timeout-ms, mcp-protocol-version, mcp-method, mcp-name";
-const EXPOSED_HEADERS = "x-request-id, retry-after, retry-after-ms, location, allow, x-kennel-mode, x-kennel-degradations";
+  "authorization, content-type, cache-control, traceparent, x-request-id, x-request-timeout-ms, x-kennel-principals, mcp-protocol-version, mcp-method, mcp-name";
+const EXPOSED_HEADERS =
+  "x-request-id, retry-after, retry-after-ms, location, allow, x-kennel-mode, x-kennel-degradations, openai-poll-after-ms, www-authenticate";
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 /** Which pages of other origins may read answers (CORS). No credentials are ever allowed: a key is sent, not a cookie. */

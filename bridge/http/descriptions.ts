@@ -7,6 +7,7 @@ import { fromJob } from "../schema/jobs.ts";
 import { cursorParameters } from "../schema/openai/vector_stores.ts";
 import { documentIdSchema, jobIdSchema, nameSchema } from "../schema/text.ts";
 import { JSON_TYPE } from "./answer.ts";
+import type { AnswerHeaderName } from "./described_headers.ts";
 import type { AnswerContent, Parameter } from "./route.ts";
 
 export const COLLECTION_PARAMETER: Parameter = {
@@ -82,15 +83,14 @@ export const PAGE_PARAMETERS: readonly Parameter[] = [
   { name: "after", in: "query", description: "The next of the page before", schema: z.string().min(1).max(1_024) },
 ];
 
-export const TIMEOUT_PARAMETER: Parameter = {
-  name: "X-Request-Timeout-Ms",
-  in: "header",
-  description: "Milliseconds until the answer is of no use any more",
-  schema: z.int().min(1).max(999_999_999),
-};
-
-export function jsonAnswer(description: string, schema: z.ZodType, example: unknown): AnswerContent {
-  return { description, mediaType: JSON_TYPE, schema, example };
+/** @param headers beyond those that every answer has */
+export function jsonAnswer(
+  description: string,
+  schema: z.ZodType,
+  example: unknown,
+  headers: readonly AnswerHeaderName[] = [],
+): AnswerContent {
+  return { description, mediaType: JSON_TYPE, schema, example, headers };
 }
 
 const EXAMPLE_RECORD: CollectionRecord = {

@@ -13,14 +13,7 @@ import { fromPage, pageSchema, parsePage } from "../schema/pages.ts";
 import { JSON_TYPE, json } from "./answer.ts";
 import type { CollectionCatalog, DocumentIngest, DocumentReader } from "./collaborators.ts";
 import { requireCollection } from "./collection_routes.ts";
-import {
-  COLLECTION_OR_ALIAS_PARAMETER,
-  DOCUMENT_PARAMETER,
-  EXAMPLE_QUEUED_JOB,
-  jsonAnswer,
-  PAGE_PARAMETERS,
-  TIMEOUT_PARAMETER,
-} from "./descriptions.ts";
+import { COLLECTION_OR_ALIAS_PARAMETER, DOCUMENT_PARAMETER, EXAMPLE_QUEUED_JOB, jsonAnswer, PAGE_PARAMETERS } from "./descriptions.ts";
 import type { BridgeLimits } from "./limits.ts";
 import type { Route } from "./route.ts";
 import { MULTIPART_TYPE, NDJSON_TYPE, readDocuments, uploadSchema } from "./uploads.ts";
@@ -71,7 +64,7 @@ function addDocuments({ catalog, ingest, limits }: Parts): Route {
       operationId: "addDocuments",
       summary: "Add or replace documents; the answer comes once they are on disk, the job says when they can be found",
       tag: "documents",
-      parameters: [COLLECTION_OR_ALIAS_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [COLLECTION_OR_ALIAS_PARAMETER],
       request: {
         isRequired: true,
         content: {
@@ -80,7 +73,7 @@ function addDocuments({ catalog, ingest, limits }: Parts): Route {
           [MULTIPART_TYPE]: { schema: uploadSchema, example: undefined },
         },
       },
-      answers: { 202: jsonAnswer("Accepted; the job goes on", jobSchema, EXAMPLE_QUEUED_JOB) },
+      answers: { 202: jsonAnswer("Accepted; the job goes on", jobSchema, EXAMPLE_QUEUED_JOB, ["Location"]) },
       errors: ["not_found", "conflict", "payload_too_large", "unsupported_media_type", "storage_full"],
     },
     async handle(exchange) {
@@ -136,7 +129,7 @@ function deleteByFilter({ catalog, ingest, limits }: Parts): Route {
       operationId: "deleteDocuments",
       summary: "Delete the documents whose attributes match a filter",
       tag: "documents",
-      parameters: [COLLECTION_OR_ALIAS_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [COLLECTION_OR_ALIAS_PARAMETER],
       request: { isRequired: true, content: { [JSON_TYPE]: { schema: deleteByFilterSchema, example } } },
       answers: { 200: jsonAnswer("They are gone", deletedDocumentsSchema, { object: "documents.deleted", deleted: 3 }) },
       errors: ["not_found", "conflict", "payload_too_large", "unsupported_media_type"],
@@ -191,7 +184,7 @@ function deleteDocument({ catalog, ingest, limits }: Parts): Route {
       operationId: "deleteDocument",
       summary: "Delete a document from every index",
       tag: "documents",
-      parameters: [COLLECTION_OR_ALIAS_PARAMETER, DOCUMENT_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [COLLECTION_OR_ALIAS_PARAMETER, DOCUMENT_PARAMETER],
       request: null,
       answers: { 200: jsonAnswer("It is gone", deletedSchema, { object: "document.deleted", id: "guide.md", deleted: true }) },
       errors: ["not_found", "conflict"],

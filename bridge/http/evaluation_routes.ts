@@ -5,7 +5,7 @@ import { evaluationRequestSchema, evaluationSchema, fromEvaluation, parseEvaluat
 import { JSON_TYPE, json } from "./answer.ts";
 import type { CollectionCatalog } from "./collaborators.ts";
 import { requireCollection } from "./collection_routes.ts";
-import { COLLECTION_OR_ALIAS_PARAMETER, jsonAnswer, TIMEOUT_PARAMETER } from "./descriptions.ts";
+import { COLLECTION_OR_ALIAS_PARAMETER, jsonAnswer } from "./descriptions.ts";
 import type { BridgeLimits } from "./limits.ts";
 import type { Route } from "./route.ts";
 
@@ -28,7 +28,7 @@ export function evaluationRoutes({ transport, catalog, limits }: Parts): readonl
       operationId: "evaluate",
       summary: "Judge the collection's ranking, strategies side by side, by questions whose relevant documents are known",
       tag: "search",
-      parameters: [COLLECTION_OR_ALIAS_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [COLLECTION_OR_ALIAS_PARAMETER],
       request: {
         isRequired: true,
         content: {

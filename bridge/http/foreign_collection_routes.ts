@@ -3,7 +3,7 @@ import { foreignCollectionSchema, foreignCollectionsSchema, foreignNameSchema, f
 import { validate } from "../schema/validate.ts";
 import { json } from "./answer.ts";
 import type { CollectionAdoption, CollectionCatalog } from "./collaborators.ts";
-import { jsonAnswer, TIMEOUT_PARAMETER } from "./descriptions.ts";
+import { jsonAnswer } from "./descriptions.ts";
 import type { BridgeLimits } from "./limits.ts";
 import type { Parameter, Route } from "./route.ts";
 
@@ -71,7 +71,7 @@ function listForeign({ catalog, adoption, limits }: Parts): Route {
       operationId: "listForeignCollections",
       summary: "List the collections of Milvus that are not Kennel's and can be adopted, at most 1,000",
       tag: "collections",
-      parameters: [TIMEOUT_PARAMETER],
+      parameters: [],
       request: null,
       answers: {
         200: jsonAnswer("Their names, in order", foreignCollectionsSchema, {
@@ -102,7 +102,7 @@ function getForeign({ catalog, adoption, limits }: Parts): Route {
       operationId: "getForeignCollection",
       summary: "Show a collection of Milvus that is not Kennel's, and what adopting it would come to; nothing is changed",
       tag: "collections",
-      parameters: [NAME_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [NAME_PARAMETER],
       request: null,
       answers: { 200: jsonAnswer("Its fields, and what they are taken for", foreignCollectionSchema, EXAMPLE) },
       errors: ["not_found", "conflict"],

@@ -5,6 +5,7 @@ import { errorSchema, fromError } from "../schema/errors.ts";
 import { filterSchema } from "../schema/filters.ts";
 import { needOf } from "./access/route_needs.ts";
 import { JSON_TYPE } from "./answer.ts";
+import { ANSWER_HEADERS, type AnswerHeaderName, REQUEST_HEADERS, requestHeadersOf } from "./described_headers.ts";
 import type { AnswerContent, Parameter, RequestContent, Route, RouteDescription } from "./route.ts";
 
 type Json = Record<string, unknown>;
@@ -61,6 +62,10 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
     paths,
     components: {
       schemas: schemas.components(),
+      parameters: Object.fromEntries(
+        Object.entries(REQUEST_HEADERS).map(([name, parameter]) => [name, parameterObject(parameter, schemas)]),
+      ),
+      headers: ANSWER_HEADERS,
       securitySchemes: {
         [KEY_SCHEME]: {
           type: "http",
@@ -80,7 +85,10 @@ function operation(route: Route, description: RouteDescription, schemas: SchemaC
     summary: description.summary,
     tags: [description.tag],
     ...(needOf(route) === "open" ? {} : { security: [{ [KEY_SCHEME]: [] }, {}] }),
-    parameters: description.parameters.map((parameter) => parameterObject(parameter, schemas)),
+    parameters: [
+      ...description.parameters.map((parameter) => parameterObject(parameter, schemas)),
+      ...requestHeadersOf(route).map((name) => ({ $ref: `#/components/parameters/${name}` })),
+    ],
     ...(description.request === null
       ? {}
       : { requestBody: { required: description.request.isRequired, content: requestContent(description.request.content, schemas) } }),
@@ -95,10 +103,14 @@ export function errorsOf(route: Route, description: RouteDescription): readonly 
   return (Object.keys(ERROR_TABLE) as ErrorCode[]).filter((code) => codes.has(code));
 }
 
+function answerHeaders(names: readonly AnswerHeaderName[]): Json {
+  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
+}
+
 function answerObject(answer: AnswerContent, schemas: SchemaCollector): Json {
   return {
     description: answer.description,
-    headers: { "X-Request-Id": { description: "The request's id: the caller's own or a new one", schema: { type: "string" } } },
+    headers: answerHeaders(["X-Request-Id", ...(answer.headers ?? [])]),
     content:
       answer.mediaType === null
         ? {}
@@ -140,9 +152,11 @@ function errorResponses(codes: readonly ErrorCode[], schemas: SchemaCollector): 
     const isRetryable = sharing.some((code) => ERROR_TABLE[code].retryable);
     responses[status] = {
       description: sharing.map((code) => `${code}: ${ERROR_TABLE[code].say}`).join("; "),
-      headers: isRetryable
-        ? { "Retry-After": { description: "Seconds after which a retry makes sense", schema: { type: "integer" } } }
-        : {},
+      headers: answerHeaders([
+        "X-Request-Id",
+        ...(isRetryable ? (["Retry-After", "Retry-After-Ms"] as const) : []),
+        ...(sharing.includes("unauthorized") ? (["WWW-Authenticate"] as const) : []),
+      ]),
       content: {
         [JSON_TYPE]: {
           schema: schemas.refer(errorSchema, "output"),

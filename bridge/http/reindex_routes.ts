@@ -6,14 +6,7 @@ import { parseReindex, parseSwitch, type ReindexDefaults, reindexSettingsSchema,
 import { JSON_TYPE, json } from "./answer.ts";
 import type { CollectionCatalog, CollectionReindex } from "./collaborators.ts";
 import { aliasesOf, requireCollection } from "./collection_routes.ts";
-import {
-  COLLECTION_PARAMETER,
-  EXAMPLE_COLLECTION,
-  EXAMPLE_QUEUED_JOB,
-  jsonAnswer,
-  TIMEOUT_PARAMETER,
-  VERSION_PARAMETER,
-} from "./descriptions.ts";
+import { COLLECTION_PARAMETER, EXAMPLE_COLLECTION, EXAMPLE_QUEUED_JOB, jsonAnswer, VERSION_PARAMETER } from "./descriptions.ts";
 import type { BridgeLimits } from "./limits.ts";
 import type { Route } from "./route.ts";
 
@@ -46,9 +39,9 @@ function reindex({ catalog, ingest, choices, reindex: defaults, limits }: Parts)
       summary:
         "Build the collection's index anew from its stored documents, with other settings where the body has any; it is searched meanwhile, compared, and switched to unless it is worse",
       tag: "collections",
-      parameters: [COLLECTION_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [COLLECTION_PARAMETER],
       request: { isRequired: false, content: { [JSON_TYPE]: { schema: reindexSettingsSchema, example: { language: "german" } } } },
-      answers: { 202: jsonAnswer("The job that builds it", jobSchema, { ...EXAMPLE_QUEUED_JOB, kind: "reindex" }) },
+      answers: { 202: jsonAnswer("The job that builds it", jobSchema, { ...EXAMPLE_QUEUED_JOB, kind: "reindex" }, ["Location"]) },
       errors: ["not_found", "conflict", "payload_too_large", "unsupported_media_type", "storage_full"],
     },
     async handle(exchange) {
@@ -74,7 +67,7 @@ function switchBuild({ catalog, ingest, reindex: defaults, limits, clock }: Part
       operationId: "switchCollection",
       summary: "Search the build that is held or kept from now on, and keep the one before in its place: the same call again leads back",
       tag: "collections",
-      parameters: [COLLECTION_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [COLLECTION_PARAMETER],
       request: { isRequired: false, content: { [JSON_TYPE]: { schema: switchSchema, example: { keep_seconds: 3_600 } } } },
       answers: { 200: jsonAnswer("The collection as it is searched now", collectionSchema, EXAMPLE_COLLECTION) },
       errors: ["not_found", "conflict", "payload_too_large", "unsupported_media_type", "storage_full"],
@@ -107,7 +100,7 @@ function dropBuild({ catalog, ingest, limits }: Parts): Route {
       operationId: "deleteVersion",
       summary: "Let a build go that is not searched: one that is held, kept or retired",
       tag: "collections",
-      parameters: [COLLECTION_PARAMETER, VERSION_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [COLLECTION_PARAMETER, VERSION_PARAMETER],
       request: null,
       answers: {
         200: jsonAnswer("It is gone", droppedSchema, {

@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { ErrorCode } from "../../runtime/errors.ts";
 import type { Answer } from "./answer.ts";
+import type { AnswerHeaderName, RequestHeaderName } from "./described_headers.ts";
 import type { Exchange } from "./exchange.ts";
 
 export type Method = "GET" | "PUT" | "POST" | "DELETE";
@@ -27,6 +28,8 @@ export interface AnswerContent {
   readonly example: unknown;
   /** The body is a stream of events instead, where the request asks for one. */
   readonly mayStream?: true;
+  /** Beyond those that every answer has. */
+  readonly headers?: readonly AnswerHeaderName[];
 }
 
 export interface RouteDescription {
@@ -35,6 +38,8 @@ export interface RouteDescription {
   readonly summary: string;
   readonly tag: "collections" | "documents" | "jobs" | "search" | "chat" | "aliases" | "openai" | "cohere" | "mcp" | "dify" | "operations";
   readonly parameters: readonly Parameter[];
+  /** Headers that are read beyond those that every route of its kind reads. */
+  readonly headers?: readonly RequestHeaderName[];
   readonly request: { readonly isRequired: boolean; readonly content: RequestContent } | null;
   readonly answers: Readonly<Record<number, AnswerContent>>;
   /** Beyond those that every route may answer. */

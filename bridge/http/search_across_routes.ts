@@ -4,7 +4,7 @@ import { acrossAnswerSchema, acrossRequestSchema, parseAcross } from "../schema/
 import { JSON_TYPE, json } from "./answer.ts";
 import type { CollectionCatalog } from "./collaborators.ts";
 import { requireCollection } from "./collection_routes.ts";
-import { jsonAnswer, TIMEOUT_PARAMETER } from "./descriptions.ts";
+import { jsonAnswer } from "./descriptions.ts";
 import type { BridgeLimits } from "./limits.ts";
 import type { Route } from "./route.ts";
 import { bypassesCache } from "./search_routes.ts";
@@ -48,7 +48,8 @@ export function searchAcrossRoutes({ transport, catalog, limits }: Parts): reado
       operationId: "searchAcross",
       summary: "Ask several collections at once; one that fails is a degradation. Each hit says its collection, scores are of one scale",
       tag: "search",
-      parameters: [TIMEOUT_PARAMETER],
+      parameters: [],
+      headers: ["CacheControl"],
       request: {
         isRequired: true,
         content: {

@@ -5,7 +5,7 @@ import { searchAnswerSchema, searchRequestSchema } from "../schema/search.ts";
 import { type Answer, AnswerEncoder, JSON_TYPE } from "./answer.ts";
 import type { CollectionCatalog } from "./collaborators.ts";
 import { requireCollection } from "./collection_routes.ts";
-import { COLLECTION_OR_ALIAS_PARAMETER, jsonAnswer, TIMEOUT_PARAMETER } from "./descriptions.ts";
+import { COLLECTION_OR_ALIAS_PARAMETER, jsonAnswer } from "./descriptions.ts";
 import type { Exchange } from "./exchange.ts";
 import type { BridgeLimits } from "./limits.ts";
 import type { Route } from "./route.ts";
@@ -73,7 +73,8 @@ export function searchRoutes({ transport, catalog, limits, bodies }: Parts): rea
       operationId: "search",
       summary: "Ask a collection; the header Cache-Control: no-cache passes by the result cache",
       tag: "search",
-      parameters: [COLLECTION_OR_ALIAS_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [COLLECTION_OR_ALIAS_PARAMETER],
+      headers: ["CacheControl"],
       request: {
         isRequired: true,
         content: {

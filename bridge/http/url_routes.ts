@@ -5,7 +5,7 @@ import { fetchedDocument, paramOfUrl, parseUrlDocuments, urlDocumentsRequestSche
 import { JSON_TYPE, json } from "./answer.ts";
 import type { CollectionCatalog, DocumentIngest, UrlSource } from "./collaborators.ts";
 import { requireCollection } from "./collection_routes.ts";
-import { COLLECTION_OR_ALIAS_PARAMETER, EXAMPLE_QUEUED_JOB, jsonAnswer, TIMEOUT_PARAMETER } from "./descriptions.ts";
+import { COLLECTION_OR_ALIAS_PARAMETER, EXAMPLE_QUEUED_JOB, jsonAnswer } from "./descriptions.ts";
 import type { BridgeLimits } from "./limits.ts";
 import type { Route } from "./route.ts";
 
@@ -30,7 +30,7 @@ export function urlRoutes({ catalog, ingest, urls, limits }: Parts): readonly Ro
         summary:
           "Fetch documents from hosts that the node's operator allows, and add or replace them; all of them or, where one cannot be fetched, none",
         tag: "documents",
-        parameters: [COLLECTION_OR_ALIAS_PARAMETER, TIMEOUT_PARAMETER],
+        parameters: [COLLECTION_OR_ALIAS_PARAMETER],
         request: {
           isRequired: true,
           content: {
@@ -40,7 +40,7 @@ export function urlRoutes({ catalog, ingest, urls, limits }: Parts): readonly Ro
             },
           },
         },
-        answers: { 202: jsonAnswer("They are fetched and on disk; the job goes on", jobSchema, EXAMPLE_QUEUED_JOB) },
+        answers: { 202: jsonAnswer("They are fetched and on disk; the job goes on", jobSchema, EXAMPLE_QUEUED_JOB, ["Location"]) },
         errors: ["invalid_request", "forbidden", "not_found", "conflict", "payload_too_large", "unsupported_media_type", "storage_full"],
       },
       async handle(exchange) {

@@ -3,7 +3,7 @@ import { kennelError } from "../../../runtime/errors.ts";
 import { fromScores, parseRerank, rerankAnswerSchema, rerankRequestSchema } from "../../schema/rerank.ts";
 import { describe } from "../../schema/validate.ts";
 import { JSON_TYPE, json } from "../answer.ts";
-import { jsonAnswer, TIMEOUT_PARAMETER } from "../descriptions.ts";
+import { jsonAnswer } from "../descriptions.ts";
 import type { BridgeLimits } from "../limits.ts";
 import type { Route } from "../route.ts";
 
@@ -35,7 +35,7 @@ export function rerankRoutes({ reranker, limits }: Parts): readonly Route[] {
       summary:
         "Order texts by how well they answer a query, by the node's reranker; without one the score is (1 + cosine) / 2 of the embeddings",
       tag: "cohere",
-      parameters: [TIMEOUT_PARAMETER],
+      parameters: [],
       request: { isRequired: true, content: { [JSON_TYPE]: { schema: rerankRequestSchema, example: EXAMPLE } } },
       answers: { 200: jsonAnswer("The best texts, best first", rerankAnswerSchema, EXAMPLE_ANSWER) },
       errors: ["not_found", "payload_too_large", "unsupported_media_type"],

@@ -5,7 +5,7 @@ import { JSON_TYPE, json } from "../answer.ts";
 import { ask, modeHeaders, question } from "../asked.ts";
 import type { CollectionCatalog } from "../collaborators.ts";
 import { requireCollection } from "../collection_routes.ts";
-import { jsonAnswer, TIMEOUT_PARAMETER } from "../descriptions.ts";
+import { jsonAnswer } from "../descriptions.ts";
 import type { BridgeLimits } from "../limits.ts";
 import type { Route } from "../route.ts";
 
@@ -34,9 +34,14 @@ export function retrievalRoutes({ transport, catalog, limits }: Parts): readonly
       operationId: "difyRetrieval",
       summary: "Ask a collection as an external knowledge base of Dify",
       tag: "dify",
-      parameters: [TIMEOUT_PARAMETER],
+      parameters: [],
       request: { isRequired: true, content: { [JSON_TYPE]: { schema: retrievalRequestSchema, example: EXAMPLE } } },
-      answers: { 200: jsonAnswer("The passages found, best first", retrievalAnswerSchema, EXAMPLE_ANSWER) },
+      answers: {
+        200: jsonAnswer("The passages found, best first", retrievalAnswerSchema, EXAMPLE_ANSWER, [
+          "X-Kennel-Mode",
+          "X-Kennel-Degradations",
+        ]),
+      },
       errors: ["not_found", "payload_too_large", "unsupported_media_type", "degraded"],
     },
     async handle(exchange) {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { KennelError } from "../../../runtime/errors.ts";
 import { type McpFailure, mcpAnswerSchema, mcpFailure, mcpRequestSchema } from "../../schema/mcp.ts";
 import { type Answer, JSON_TYPE, json } from "../answer.ts";
-import { jsonAnswer, TIMEOUT_PARAMETER } from "../descriptions.ts";
+import { jsonAnswer } from "../descriptions.ts";
 import type { Exchange } from "../exchange.ts";
 import type { BridgeLimits } from "../limits.ts";
 import type { Route } from "../route.ts";
@@ -42,7 +42,8 @@ export function mcpRoutes(parts: Parts): readonly Route[] {
       summary:
         "The Model Context Protocol, with and without handshake (the header MCP-Protocol-Version says which): tools search and fetch",
       tag: "mcp",
-      parameters: [TIMEOUT_PARAMETER],
+      parameters: [],
+      headers: ["McpProtocolVersion", "McpMethod", "McpName", "ForwardedProto"],
       request: { isRequired: true, content: { [JSON_TYPE]: { schema: mcpRequestSchema, example: EXAMPLE } } },
       answers: {
         200: jsonAnswer("The result, or an error of the protocol", mcpAnswerSchema, RESULT),

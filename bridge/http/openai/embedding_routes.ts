@@ -3,7 +3,7 @@ import { kennelError } from "../../../runtime/errors.ts";
 import { embeddingsAnswerSchema, embeddingsRequestSchema, fromVectors, parseEmbeddings } from "../../schema/openai/embeddings.ts";
 import { describe, refuse } from "../../schema/validate.ts";
 import { JSON_TYPE, json } from "../answer.ts";
-import { jsonAnswer, TIMEOUT_PARAMETER } from "../descriptions.ts";
+import { jsonAnswer } from "../descriptions.ts";
 import type { BridgeLimits } from "../limits.ts";
 import type { Route } from "../route.ts";
 
@@ -24,7 +24,7 @@ export function embeddingRoutes({ embedding, limits }: Parts): readonly Route[] 
       operationId: "createEmbeddings",
       summary: "Turn texts into the vectors that collections of this node's model are searched by",
       tag: "openai",
-      parameters: [TIMEOUT_PARAMETER],
+      parameters: [],
       request: {
         isRequired: true,
         content: {

@@ -9,7 +9,7 @@ import { refuse, validate } from "../../schema/validate.ts";
 import { json } from "../answer.ts";
 import { mediaTypeOf, refuseMediaType } from "../body.ts";
 import type { FileUploads } from "../collaborators.ts";
-import { CURSOR_PARAMETERS, FILE_PARAMETER, jsonAnswer, TIMEOUT_PARAMETER } from "../descriptions.ts";
+import { CURSOR_PARAMETERS, FILE_PARAMETER, jsonAnswer } from "../descriptions.ts";
 import type { Exchange } from "../exchange.ts";
 import type { BridgeLimits } from "../limits.ts";
 import type { Route } from "../route.ts";
@@ -46,7 +46,7 @@ function uploadFile({ uploads, limits }: Parts): Route {
       operationId: "uploadFile",
       summary: "Upload a file that a vector store is then told to take; kept for a day",
       tag: "openai",
-      parameters: [TIMEOUT_PARAMETER],
+      parameters: [],
       request: { isRequired: true, content: { [MULTIPART_TYPE]: { schema: fileUploadSchema, example: undefined } } },
       answers: { 200: jsonAnswer("It is on disk", fileSchema, EXAMPLE) },
       errors: ["payload_too_large", "unsupported_media_type", "storage_full"],

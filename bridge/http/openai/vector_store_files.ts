@@ -22,14 +22,7 @@ import {
 import { JSON_TYPE, json } from "../answer.ts";
 import type { CollectionCatalog, DocumentIngest, DocumentReader, FileUploads } from "../collaborators.ts";
 import { requireCollection } from "../collection_routes.ts";
-import {
-  BATCH_PARAMETER,
-  CURSOR_PARAMETERS,
-  FILE_PARAMETER,
-  jsonAnswer,
-  TIMEOUT_PARAMETER,
-  VECTOR_STORE_PARAMETER,
-} from "../descriptions.ts";
+import { BATCH_PARAMETER, CURSOR_PARAMETERS, FILE_PARAMETER, jsonAnswer, VECTOR_STORE_PARAMETER } from "../descriptions.ts";
 import type { Exchange } from "../exchange.ts";
 import type { BridgeLimits } from "../limits.ts";
 import type { Method, Route, RouteDescription } from "../route.ts";
@@ -128,12 +121,14 @@ function attachFile(parts: Parts): Route {
     {
       operationId: "attachFile",
       summary: "Take an uploaded file into a collection, as the document with the file's id",
-      parameters: [VECTOR_STORE_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [VECTOR_STORE_PARAMETER],
       request: {
         isRequired: true,
         content: { [JSON_TYPE]: { schema: attachFileSchema, example: { file_id: FILE_ID, attributes: { lang: "en" } } } },
       },
-      answers: { 200: jsonAnswer("It is being indexed", vectorStoreFileSchema, { ...EXAMPLE_FILE, status: "in_progress" }) },
+      answers: {
+        200: jsonAnswer("It is being indexed", vectorStoreFileSchema, { ...EXAMPLE_FILE, status: "in_progress" }, ["OpenAI-Poll-After-Ms"]),
+      },
       errors: ["not_found", "conflict", "payload_too_large", "unsupported_media_type", "storage_full"],
     },
     async (exchange) => {
@@ -183,7 +178,7 @@ function getFile(parts: Parts): Route {
       summary: "Show a document as a file",
       parameters: [VECTOR_STORE_PARAMETER, FILE_PARAMETER],
       request: null,
-      answers: { 200: jsonAnswer("The file", vectorStoreFileSchema, EXAMPLE_FILE) },
+      answers: { 200: jsonAnswer("The file", vectorStoreFileSchema, EXAMPLE_FILE, ["OpenAI-Poll-After-Ms"]) },
       errors: ["not_found"],
     },
     async (exchange) => {
@@ -229,7 +224,7 @@ function deleteFile(parts: Parts): Route {
     {
       operationId: "deleteVectorStoreFile",
       summary: "Delete a document from every index",
-      parameters: [VECTOR_STORE_PARAMETER, FILE_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [VECTOR_STORE_PARAMETER, FILE_PARAMETER],
       request: null,
       answers: {
         200: jsonAnswer("It is gone", deletedVectorStoreFileSchema, { id: FILE_ID, object: "vector_store.file.deleted", deleted: true }),
@@ -252,9 +247,9 @@ function attachBatch(parts: Parts): Route {
     {
       operationId: "attachFileBatch",
       summary: "Take uploaded files into a collection in one job",
-      parameters: [VECTOR_STORE_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [VECTOR_STORE_PARAMETER],
       request: { isRequired: true, content: { [JSON_TYPE]: { schema: attachBatchSchema, example: { file_ids: [FILE_ID] } } } },
-      answers: { 200: jsonAnswer("They are being indexed", fileBatchSchema, EXAMPLE_BATCH) },
+      answers: { 200: jsonAnswer("They are being indexed", fileBatchSchema, EXAMPLE_BATCH, ["OpenAI-Poll-After-Ms"]) },
       errors: ["not_found", "conflict", "payload_too_large", "unsupported_media_type", "storage_full"],
     },
     async (exchange) => {
@@ -275,7 +270,7 @@ function getBatch(parts: Parts): Route {
       summary: "Show how far a batch of files has come",
       parameters: [VECTOR_STORE_PARAMETER, BATCH_PARAMETER],
       request: null,
-      answers: { 200: jsonAnswer("The batch", fileBatchSchema, EXAMPLE_BATCH) },
+      answers: { 200: jsonAnswer("The batch", fileBatchSchema, EXAMPLE_BATCH, ["OpenAI-Poll-After-Ms"]) },
       errors: ["not_found"],
     },
     async (exchange) => {

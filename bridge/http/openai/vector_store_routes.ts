@@ -15,7 +15,7 @@ import { validate } from "../../schema/validate.ts";
 import { JSON_TYPE, json } from "../answer.ts";
 import type { CollectionCatalog } from "../collaborators.ts";
 import { requireCollection } from "../collection_routes.ts";
-import { CURSOR_PARAMETERS, jsonAnswer, TIMEOUT_PARAMETER, VECTOR_STORE_PARAMETER } from "../descriptions.ts";
+import { CURSOR_PARAMETERS, jsonAnswer, VECTOR_STORE_PARAMETER } from "../descriptions.ts";
 import type { BridgeLimits } from "../limits.ts";
 import type { Route } from "../route.ts";
 
@@ -55,7 +55,7 @@ function createStore({ catalog, defaults, choices, random, limits }: Parts): Rou
       operationId: "createVectorStore",
       summary: "Make a collection with default settings; metadata is not kept",
       tag: "openai",
-      parameters: [TIMEOUT_PARAMETER],
+      parameters: [],
       request: { isRequired: false, content: { [JSON_TYPE]: { schema: createVectorStoreSchema, example: { name: "papers" } } } },
       answers: { 200: jsonAnswer("It was made", vectorStoreSchema, EXAMPLE) },
       errors: ["conflict", "payload_too_large", "unsupported_media_type", "storage_full"],
@@ -124,7 +124,7 @@ function deleteStore({ catalog, limits }: Parts): Route {
       operationId: "deleteVectorStore",
       summary: "Delete a collection with its documents, jobs and aliases",
       tag: "openai",
-      parameters: [{ ...VECTOR_STORE_PARAMETER, description: "The collection's name" }, TIMEOUT_PARAMETER],
+      parameters: [{ ...VECTOR_STORE_PARAMETER, description: "The collection's name" }],
       request: null,
       answers: { 200: jsonAnswer("It is gone", deletedVectorStoreSchema, { id: "papers", object: "vector_store.deleted", deleted: true }) },
       errors: ["not_found"],

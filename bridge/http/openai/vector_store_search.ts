@@ -10,7 +10,7 @@ import { JSON_TYPE, json } from "../answer.ts";
 import { ask, mergeHits, modeHeaders, question } from "../asked.ts";
 import type { CollectionCatalog } from "../collaborators.ts";
 import { requireCollection } from "../collection_routes.ts";
-import { jsonAnswer, TIMEOUT_PARAMETER, VECTOR_STORE_PARAMETER } from "../descriptions.ts";
+import { jsonAnswer, VECTOR_STORE_PARAMETER } from "../descriptions.ts";
 import type { BridgeLimits } from "../limits.ts";
 import type { Route } from "../route.ts";
 
@@ -48,7 +48,7 @@ export function vectorStoreSearchRoutes({ transport, catalog, limits }: Parts): 
       operationId: "searchVectorStore",
       summary: "Ask a collection as OpenAI's vector store; X-Kennel-Mode and X-Kennel-Degradations say what the answer lacks",
       tag: "openai",
-      parameters: [VECTOR_STORE_PARAMETER, TIMEOUT_PARAMETER],
+      parameters: [VECTOR_STORE_PARAMETER],
       request: {
         isRequired: true,
         content: {
@@ -58,7 +58,12 @@ export function vectorStoreSearchRoutes({ transport, catalog, limits }: Parts): 
           },
         },
       },
-      answers: { 200: jsonAnswer("The passages found, best first", vectorStoreSearchAnswerSchema, EXAMPLE_ANSWER) },
+      answers: {
+        200: jsonAnswer("The passages found, best first", vectorStoreSearchAnswerSchema, EXAMPLE_ANSWER, [
+          "X-Kennel-Mode",
+          "X-Kennel-Degradations",
+        ]),
+      },
       errors: ["not_found", "payload_too_large", "unsupported_media_type", "degraded"],
     },
     async handle(exchange) {
