@@ -1,4 +1,5 @@
 import type { HttpRequest } from "../../runtime/http_message.ts";
+import type { AuditReason, RefusingTool } from "../../telemetry/audit/audit_log.ts";
 import { type MessageHeaders, OPEN_SCOPE } from "../../transport/transport.ts";
 import { documentIdSchema, isName, jobIdSchema, nameSchema } from "../schema/text.ts";
 import { describe, refuse, validate } from "../schema/validate.ts";
@@ -19,11 +20,18 @@ export interface ExchangeParts extends DeadlineParts {
   readonly traceparent: string | null;
 }
 
+export interface ToolRefusal {
+  readonly reason: AuditReason;
+  readonly tool: RefusingTool;
+}
+
 /** One request and what belongs to it, from its arrival to its answer. */
 export class Exchange {
   readonly request: HttpRequest;
   readonly requestId: string;
   readonly deadline: Deadline;
+  /** What a tool of another protocol was refused, where the answer itself is no error; null: nothing. */
+  toolRefusal: ToolRefusal | null = null;
   readonly #params: Readonly<Record<string, string>>;
   readonly #body: BodyReader;
   readonly #headerTimeoutMs: number | null;

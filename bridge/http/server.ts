@@ -243,7 +243,9 @@ class Server {
   }
 
   #finish(call: Call, answer: Answer): HttpAnswer {
-    const { route, request, requestId, startedMs, via, keyId, refusal } = call;
+    const { route, request, requestId, startedMs, via, keyId } = call;
+    const { reason, tool } = call.exchange?.toolRefusal ?? { reason: null, tool: null };
+    const refusal = call.refusal ?? reason;
     const { clock, metrics, logger } = this.#parts;
     const durationMs = clock.monotonicMs() - startedMs;
     const { status, encoding } = answer;
@@ -264,7 +266,7 @@ class Server {
     }
     const changes = changesOf(call.need);
     if (changes !== null || refusal !== null)
-      this.#record.ended({ request, requestId, via, route: route.path, keyId, status, changes, refusal }); // H5
+      this.#record.ended({ request, requestId, via, route: route.path, keyId, status, changes, refusal, tool }); // H5
     const headers: Record<string, string> = { ...SECURITY_HEADERS, ...answer.headers, "x-request-id": requestId };
     if (this.admission.isLeaving) headers.connection = "close";
     Object.assign(headers, this.#crossOrigin.headersFor(request, headers.vary));

@@ -32,6 +32,14 @@ export interface AuditedRequest {
   /** What it was refused for; null: it was not. */
   readonly reason: AuditReason | null;
   readonly requestId: string;
+  /** Of a request to `/mcp` that a tool refused: its answer is the protocol's own, with status 200. Absent: it was another. */
+  readonly tool?: RefusingTool;
+}
+
+export interface RefusingTool {
+  readonly name: string;
+  /** The collection, or the document's id, that it was asked for. */
+  readonly asked: string;
 }
 
 /** Keys that were made, or that are good no more, as the node has found their file. Ids, not keys. */
@@ -68,14 +76,15 @@ export function createAuditLog(node: string, clock: Clock, destination: AuditDes
   const refusals = new TokenBucket(REFUSALS_PER_SECOND, REFUSALS_AT_ONCE, clock.monotonicMs());
   let left = 0;
   return {
-    request({ target, method, ...rest }) {
+    request({ target, method, tool, ...rest }) {
       if (rest.reason !== null && refusals.take(clock.monotonicMs()) > 0) {
         left += 1; // U2
         return;
       }
       // A query may hold what somebody searched for; the path says what was changed.
-      const path = (target.split(/[?#]/, 1)[0] as string).slice(0, MAX_TARGET).replace(SECRET_OF_KEY, "$1[masked]");
-      lines.info({ ...rest, method: method.slice(0, MAX_METHOD), target: path, ...leftOut() });
+      const path = shown(target.split(/[?#]/, 1)[0] as string);
+      const refusing = tool === undefined ? {} : { tool: tool.name, asked: shown(tool.asked) };
+      lines.info({ ...rest, method: method.slice(0, MAX_METHOD), target: path, ...refusing, ...leftOut() });
     },
     keysChanged({ added, ended }) {
       lines.info({ event: "keys", outcome: "done", added: added.slice(0, MAX_IDS), ended: ended.slice(0, MAX_IDS) });
@@ -85,6 +94,11 @@ export function createAuditLog(node: string, clock: Clock, destination: AuditDes
       await destination.close();
     },
   };
+
+  /** U1 */
+  function shown(chosen: string): string {
+    return chosen.slice(0, MAX_TARGET).replace(SECRET_OF_KEY, "$1[masked]");
+  }
 
   /** How many refusals have no line of their own since the last one that has. */
   function leftOut(): { readonly left_out?: number } {

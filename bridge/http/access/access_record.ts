@@ -1,7 +1,7 @@
 /** Which requests are told of, to whom: what changes something, and what was refused. */
 import type { KennelError } from "../../../runtime/errors.ts";
 import type { HttpRequest } from "../../../runtime/http_message.ts";
-import type { AuditLog, AuditReason } from "../../../telemetry/audit/audit_log.ts";
+import type { AuditLog, AuditReason, RefusingTool } from "../../../telemetry/audit/audit_log.ts";
 import type { AccessMetrics } from "../collaborators.ts";
 
 export interface EndedRequest {
@@ -15,6 +15,8 @@ export interface EndedRequest {
   /** What the route is for beside reading. */
   readonly changes: "write" | "admin" | null;
   readonly refusal: AuditReason | null;
+  /** The tool that refused it; null: no tool did. */
+  readonly tool: RefusingTool | null;
 }
 
 export class AccessRecord {
@@ -26,7 +28,7 @@ export class AccessRecord {
     this.#metrics = metrics;
   }
 
-  ended({ request, requestId, via, route, keyId, status, changes, refusal }: EndedRequest): void {
+  ended({ request, requestId, via, route, keyId, status, changes, refusal, tool }: EndedRequest): void {
     if (refusal !== null) this.#metrics.refused(refusal);
     this.#audit.request({
       event: changes ?? "refused",
@@ -40,6 +42,7 @@ export class AccessRecord {
       outcome: refusal !== null ? "refused" : status < 400 ? "done" : "failed",
       reason: refusal,
       requestId,
+      ...(tool === null ? {} : { tool }),
     });
   }
 }

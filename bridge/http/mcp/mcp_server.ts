@@ -1,9 +1,11 @@
 /** The official SDK's server, one for each request: nothing of a caller outlives its answer. */
 import { createMcpHandler, isLegacyRequest, McpServer, WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
 import { toKennelError } from "../../../runtime/errors.ts";
+import type { RefusingTool } from "../../../telemetry/audit/audit_log.ts";
 import type { Logger } from "../../../telemetry/logs.ts";
 import type { Transport } from "../../../transport/transport.ts";
 import { fromError } from "../../schema/errors.ts";
+import { refusalOf } from "../access/access_record.ts";
 import type { CollectionCatalog, DocumentReader } from "../collaborators.ts";
 import type { Exchange } from "../exchange.ts";
 import { fetchInputSchema, fetchOutputSchema, fetchTool } from "./fetch_tool.ts";
@@ -64,7 +66,7 @@ function serverOf(parts: McpParts, exchange: Exchange): McpServer {
       outputSchema: searchOutputSchema,
       annotations: READS_ONLY,
     },
-    (input) => toResult(parts, exchange, searchTool(parts, exchange, input)),
+    (input) => toResult(parts, exchange, { name: "search", asked: input.collection ?? "*" }, searchTool(parts, exchange, input)),
   );
   server.registerTool(
     "fetch",
@@ -75,18 +77,26 @@ function serverOf(parts: McpParts, exchange: Exchange): McpServer {
       outputSchema: fetchOutputSchema,
       annotations: READS_ONLY,
     },
-    (input) => toResult(parts, exchange, fetchTool(parts, exchange, input)),
+    (input) => toResult(parts, exchange, { name: "fetch", asked: input.id }, fetchTool(parts, exchange, input)),
   );
   return server;
 }
 
 /** Once as text and once as an object, for clients of both kinds; a failure says no more than any other answer does. */
-async function toResult<Output extends Record<string, unknown>>({ logger }: McpParts, { requestId }: Exchange, work: Promise<Output>) {
+async function toResult<Output extends Record<string, unknown>>(
+  { logger }: McpParts,
+  exchange: Exchange,
+  tool: RefusingTool,
+  work: Promise<Output>,
+) {
+  const { requestId } = exchange;
   try {
     const output = await work;
     return { content: [{ type: "text" as const, text: JSON.stringify(output) }], structuredContent: output };
   } catch (thrown) {
     const error = toKennelError(thrown);
+    const reason = refusalOf(error);
+    if (reason !== null) exchange.toolRefusal = { reason, tool };
     if (error.code === "internal")
       logger.error({ requestId, route: "/mcp", err: error.cause ?? error }, "A request failed inside the server");
     return { content: [{ type: "text" as const, text: JSON.stringify(fromError(error)) }], isError: true };
