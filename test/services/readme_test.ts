@@ -19,7 +19,9 @@ test("The README shows examples of the command line and of HTTP", () => {
 });
 
 for (const command of blocks.flatMap(commandsOf)) {
-  test(`The README's example works: ${command.split("\n")[0]?.slice(0, 90)}`, () => assertWorks(command, kennel.url));
+  test(`The README's example works: ${command.split("\n")[0]?.slice(0, 90)}`, async () => {
+    await assertWorks(command, kennel.url);
+  });
 }
 
 test("The first question is answered from the page of documentation that tells it", async () => {

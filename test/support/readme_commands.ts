@@ -32,13 +32,13 @@ export function unmarkedBlocks(file: string, marks: readonly string[]): readonly
 
 const documentText = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
 
-/** The commands of a block, a line each; a line goes on while a quotation is open. */
+/** The commands of a block, a line each; a line goes on while a quotation is open, or behind a backslash. */
 export function commandsOf(block: string): readonly string[] {
   const commands: string[] = [];
   let open = "";
   for (const line of block.trim().split("\n")) {
     open = open === "" ? line : `${open}\n${line}`;
-    if ((open.match(/'/g)?.length ?? 0) % 2 === 1) continue;
+    if ((open.match(/'/g)?.length ?? 0) % 2 === 1 || open.endsWith("\\")) continue;
     commands.push(open);
     open = "";
   }
@@ -58,14 +58,18 @@ export async function runAsWritten(command: string, url: string, env: Readonly<R
 
 const EVENT = "data: ";
 
-/** Runs a command of the README and looks whether it did what a reader expects: it prints something, and no error. */
-export async function assertWorks(command: string, url: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
+/**
+ * Runs a command of the README and looks whether it did what a reader expects: it prints something, and no error.
+ * @returns what it printed
+ */
+export async function assertWorks(command: string, url: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
   const printed = await runAsWritten(command, url, env);
   assert.ok(printed.trim() !== "", "it prints something");
-  if (!command.startsWith("curl") || command.endsWith("/metrics")) return;
+  if (!command.startsWith("curl") || command.endsWith("/metrics")) return printed;
   for (const body of printed.startsWith(EVENT) ? eventsOf(printed) : [printed]) {
     assert.not("error" in (JSON.parse(body) as object), `it is answered with an error: ${printed.slice(0, 300)}`);
   }
+  return printed;
 }
 
 /** What came as server-sent events, without the mark that ends them. */
