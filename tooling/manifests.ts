@@ -18,6 +18,8 @@ export interface KubernetesObject {
 export interface ChartValues {
   readonly files: readonly string[];
   readonly set?: readonly string[];
+  /** The same for what is text, whatever it looks like. */
+  readonly texts?: readonly string[];
 }
 
 const RELEASE = "kennel";
@@ -26,6 +28,9 @@ const NAMESPACE = "kennel";
 const KUBERNETES_VERSION = "1.36.0";
 const LIMIT_MS = 60_000;
 const MODES = ["embedded", "production"] as const;
+/** What the components say; a user's patch puts another Secret's name in. */
+export const TLS = ["tls.secretName=kennel-tls", "monitoring.caSecretName=kennel-tls"];
+export const MUTUAL_TLS = ["tls.clientCaSecretName=kennel-clients", "monitoring.clientSecretName=kennel-prometheus"];
 const FOLDERS = ["base", "overlays", "components"];
 const HEADER = "# Made from k8s/chart: npm run manifests\n";
 
@@ -33,6 +38,7 @@ const HEADER = "# Made from k8s/chart: npm run manifests\n";
 export async function renderChart(helm: string, values: ChartValues, signal: AbortSignal): Promise<readonly KubernetesObject[]> {
   const files = values.files.flatMap((name) => ["--values", join(ROOT, `k8s/values/${name}.yaml`)]);
   const set = (values.set ?? []).flatMap((value) => ["--set", value]);
+  const texts = (values.texts ?? []).flatMap((value) => ["--set-string", value]);
   const args = [
     "template",
     RELEASE,
@@ -43,6 +49,7 @@ export async function renderChart(helm: string, values: ChartValues, signal: Abo
     KUBERNETES_VERSION,
     ...files,
     ...set,
+    ...texts,
   ];
   const { code, output } = await runCommand(helm, args, { timeoutMs: LIMIT_MS, signal });
   if (code !== 0) throw new Error(output);
@@ -87,6 +94,10 @@ export async function renderManifests(helm: string, signal: AbortSignal): Promis
     saved.filter((object) => !holds(embedded, object)),
     {},
   );
+  const all = ["monitoring.enabled=true", "backup.enabled=true"];
+  const [plain, tls, mutual] = await Promise.all([[], TLS, [...TLS, ...MUTUAL_TLS]].map((set) => renderBoth(render, [...all, ...set])));
+  put("components/tls", "Component", [], { patches: patchesBetween(plain ?? [], tls ?? []) });
+  put("components/mutual-tls", "Component", [], { patches: patchesBetween(tls ?? [], mutual ?? []) });
   const scaler = production.filter(({ kind }) => kind === "HorizontalPodAutoscaler");
   const patches = scaler.map(({ apiVersion, kind, metadata: { name } }) => ({
     patch: stringify({ $patch: "delete", apiVersion, kind, metadata: { name } }),
@@ -98,6 +109,51 @@ export async function renderManifests(helm: string, signal: AbortSignal): Promis
     { patches },
   );
   return files;
+}
+
+/** The objects of both modes, each with the mode that it is of: some have one name in both. */
+async function renderBoth(
+  render: (values: ChartValues) => Promise<readonly KubernetesObject[]>,
+  set: readonly string[],
+): Promise<readonly KubernetesObject[]> {
+  return (await Promise.all(MODES.map((mode) => render({ files: [mode], set })))).flat();
+}
+
+/** Patches that make of each object of `before` the one at the same place of `after`; one for several objects that change alike. */
+function patchesBetween(before: readonly KubernetesObject[], after: readonly KubernetesObject[]): readonly object[] {
+  const patches = new Map<string, object>();
+  for (const [place, object] of before.entries()) {
+    const patch = stringify(changesBetween(object, after[place], ""), { lineWidth: 0, aliasDuplicateObjects: false });
+    const { kind, metadata } = object;
+    if (patch !== "[]\n") patches.set(`${kind} ${metadata.name} ${patch}`, { target: { kind, name: metadata.name }, patch });
+  }
+  return [...patches.values()];
+}
+
+interface Change {
+  readonly op: "add" | "remove" | "replace";
+  readonly path: string;
+  readonly value?: unknown;
+}
+
+/** As JSON patches have it (RFC 6902); lists keep their order and grow at their ends, or are replaced. */
+function changesBetween(before: unknown, after: unknown, path: string): readonly Change[] {
+  if (JSON.stringify(before) === JSON.stringify(after)) return [];
+  if (Array.isArray(before) && Array.isArray(after) && before.length <= after.length) {
+    const added = after.slice(before.length).map((value): Change => ({ op: "add", path: `${path}/-`, value }));
+    return [...before.flatMap((item, place) => changesBetween(item, after[place], `${path}/${place}`)), ...added];
+  }
+  if (!isRecord(before) || !isRecord(after)) return [{ op: "replace", path, value: after }];
+  const pathOf = (key: string) => `${path}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key): readonly Change[] => {
+    if (!Object.hasOwn(after, key)) return [{ op: "remove", path: pathOf(key) }];
+    if (!Object.hasOwn(before, key)) return [{ op: "add", path: pathOf(key), value: after[key] }];
+    return changesBetween(before[key], after[key], pathOf(key));
+  });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Where every pod must be restricted, which ours are. */

@@ -35,7 +35,34 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
+{{/* What a probe asks: over TLS without looking whose certificate it is; where clients show one, which the kubelet can't, the port alone. */}}
+{{- define "kennel.probe" -}}
+{{- if .root.Values.tls.clientCaSecretName -}}
+tcpSocket:
+  port: http
+{{- else -}}
+httpGet:
+  path: {{ .path }}
+  port: http
+  {{- if .root.Values.tls.secretName }}
+  scheme: HTTPS
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The port that traces are sent to; empty: none are. */}}
+{{- define "kennel.collectorPort" -}}
+{{- if eq (get .Values.settings "KENNEL_TRACING") "true" -}}
+{{- $url := urlParse (get .Values.settings "OTEL_EXPORTER_OTLP_ENDPOINT" | default "http://127.0.0.1:4318") -}}
+{{- $given := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) -}}
+{{- $given | default (ternary "443" "80" (eq $url.scheme "https")) -}}
+{{- end -}}
+{{- end }}
+
 {{- define "kennel.pod" -}}
+{{- if and .Values.tls.clientCaSecretName (not .Values.tls.secretName) }}
+{{- fail "Clients are asked for certificates over TLS alone: set tls.secretName, or leave out tls.clientCaSecretName" }}
+{{- end -}}
 metadata:
   labels:
     {{- include "kennel.labels" . | nindent 4 }}
@@ -84,25 +111,19 @@ spec:
         {{- end }}
       # The listener opens when the stores have answered or their time to do so has passed; two minutes are several times that.
       startupProbe:
-        httpGet:
-          path: /healthz
-          port: http
+        {{- include "kennel.probe" (dict "root" . "path" "/healthz") | nindent 8 }}
         periodSeconds: 2
         timeoutSeconds: 2
         failureThreshold: 60
       # Started and not draining. It never follows a store, or an outage would take away the answers that are left.
       readinessProbe:
-        httpGet:
-          path: /readyz
-          port: http
+        {{- include "kennel.probe" (dict "root" . "path" "/readyz") | nindent 8 }}
         periodSeconds: 2
         timeoutSeconds: 2
         failureThreshold: 2
       # Whether the process answers at all: a minute of silence is no longer a busy moment.
       livenessProbe:
-        httpGet:
-          path: /healthz
-          port: http
+        {{- include "kennel.probe" (dict "root" . "path" "/healthz") | nindent 8 }}
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 6
@@ -125,6 +146,16 @@ spec:
           mountPath: /keys
           readOnly: true
         {{- end }}
+        {{- if .Values.tls.secretName }}
+        - name: tls
+          mountPath: /tls
+          readOnly: true
+        {{- end }}
+        {{- if .Values.tls.clientCaSecretName }}
+        - name: client-authorities
+          mountPath: /client-authorities
+          readOnly: true
+        {{- end }}
   volumes:
     - name: tmp
       emptyDir:
@@ -140,5 +171,22 @@ spec:
     - name: data
       emptyDir:
         sizeLimit: {{ .Values.scratchSize }}
+    {{- end }}
+    {{- with .Values.tls.secretName }}
+    - name: tls
+      secret:
+        secretName: {{ . }}
+        # r--r-----
+        defaultMode: 288
+    {{- end }}
+    {{- with .Values.tls.clientCaSecretName }}
+    - name: client-authorities
+      secret:
+        secretName: {{ . }}
+        # No more than the authorities: their Secret may hold the key that signs.
+        items:
+          - key: ca.crt
+            path: ca.crt
+        defaultMode: 288
     {{- end }}
 {{- end }}

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,9 +12,11 @@ import { loadConfig } from "../../../config/load.ts";
 import {
   type ChartValues,
   type KubernetesObject,
+  MUTUAL_TLS,
   parseObjects,
   renderChart,
   renderManifests,
+  TLS,
   writtenManifests,
 } from "../../../tooling/manifests.ts";
 import { type KubernetesServer, startKubernetes } from "../../../tooling/servers/kubernetes.ts";
@@ -44,9 +47,27 @@ const SETS: readonly ChartValues[] = [
     files: [],
     set: ["mode=production", "replicas=1", "networkPolicy.enabled=false", "settings.KENNEL_LOG_LEVEL=warn", "keys.secretName=keys"],
   },
+  {
+    files: ["production"],
+    set: ["monitoring.enabled=true", ...TLS, ...MUTUAL_TLS, "settings.OTEL_EXPORTER_OTLP_ENDPOINT=http://collector.traces:4319"],
+    texts: ["settings.KENNEL_TRACING=true"],
+  },
 ];
-const SWITCHES = { monitoring: "monitoring.enabled=true", backup: "backup.enabled=true", keda: "autoscaling.by=keda" } as const;
-const COMPONENTS = { embedded: ["monitoring", "backup"], production: ["monitoring", "keda"] } as const;
+const SWITCHES: Readonly<Record<string, readonly string[]>> = {
+  monitoring: ["monitoring.enabled=true"],
+  backup: ["backup.enabled=true"],
+  keda: ["autoscaling.by=keda"],
+  tls: TLS,
+  "mutual-tls": MUTUAL_TLS,
+};
+const COMPONENTS = { embedded: ["monitoring", "backup", "tls"], production: ["monitoring", "keda"] } as const;
+/** What else a user may put together. */
+const OTHER_COMPONENTS = [
+  ["embedded", []],
+  ["production", []],
+  ["embedded", ["tls"]],
+  ["production", ["monitoring", "tls", "mutual-tls"]],
+] as const;
 
 /** As a user writes it: an overlay with components, in a folder of their own. */
 async function kustomize(
@@ -90,8 +111,8 @@ test("kustomize's files are what the chart makes", async () => {
 });
 
 test("An overlay with its components holds the objects that helm installs, and the namespace", async ({ folder }) => {
-  for (const [mode, components] of [["embedded", []], ["production", []], ...Object.entries(COMPONENTS)] as const) {
-    const set = components.map((name) => SWITCHES[name]);
+  for (const [mode, components] of [...OTHER_COMPONENTS, ...Object.entries(COMPONENTS)]) {
+    const set = components.flatMap((name: string) => SWITCHES[name] ?? []);
     const built = await kustomize(folder, mode as keyof typeof COMPONENTS, components);
     const [namespace, ...others] = [...built].sort((left) => (left.kind === "Namespace" ? -1 : 1));
     assert.is(namespace?.kind, "Namespace");
@@ -110,6 +131,10 @@ test("Values that make no sense are refused, with the one at fault", async () =>
     ["mode=production,natsUrl=nats://nats", "set keys.secretName"],
     ["keys.secretName=_", "keys"],
     ["monitoring.keySecretName=", "keySecretName"],
+    ["tls.secretName=_", "tls"],
+    ["tls.secret=x", "secret"],
+    ["tls.clientCaSecretName=clients", "set tls.secretName"],
+    [`monitoring.enabled=true,${TLS[0]},${MUTUAL_TLS[0]}`, "set monitoring.clientSecretName"],
     ["natsUrl=http://nats", "natsUrl"],
     ["backup.schedule=daily", "schedule"],
     ["preStopSeconds=0", "preStopSeconds"],
@@ -155,11 +180,14 @@ test("A pod has the time that its longest drain takes, and its settings are sett
 });
 
 interface Probe {
-  readonly httpGet: { readonly path: string; readonly port: string };
+  readonly httpGet?: { readonly path: string; readonly port: string; readonly scheme?: string };
+  readonly tcpSocket?: { readonly port: string };
 }
 
 interface ScrapedEndpoint {
   readonly path: string;
+  readonly scheme?: string;
+  readonly tlsConfig?: { readonly serverName: string; readonly ca?: object; readonly cert?: object; readonly keySecret?: object };
   readonly authorization?: { readonly type: string; readonly credentials: { readonly name: string; readonly key: string } };
 }
 
@@ -184,7 +212,7 @@ test("A node with the settings of a pod answers what its probes ask, and Prometh
   const kennel = await startKennel(env);
   const statusOf = async (path: string, more: Readonly<Record<string, string>> = {}) =>
     (await fetch(kennel.url + path, { headers: { connection: "close", ...more } })).status;
-  const pathOf = (name: string) => container[name]?.httpGet.path ?? "";
+  const pathOf = (name: string) => container[name]?.httpGet?.path ?? "";
   try {
     for (const path of [pathOf("startupProbe"), pathOf("livenessProbe"), pathOf("readinessProbe")])
       assert.is(await statusOf(path), 200, path);
@@ -197,6 +225,90 @@ test("A node with the settings of a pod answers what its probes ask, and Prometh
   } finally {
     await kennel.stop();
   }
+});
+
+test("With TLS a node speaks it with the files of its Secret, and probes and Prometheus ask it so", async () => {
+  const objects = await render({ files: ["embedded"], set: ["monitoring.enabled=true", ...TLS] });
+  const settings = objects.find((object) => idOf(object) === "ConfigMap kennel")?.data as Readonly<Record<string, string>>;
+  const { volumes, containers } = templateOf(workloadsOf(objects)[0] as KubernetesObject).spec as unknown as {
+    readonly volumes: readonly { readonly name: string; readonly secret?: { readonly secretName: string } }[];
+    readonly containers: readonly [
+      Readonly<Record<string, Probe>> & { readonly volumeMounts: readonly { name: string; mountPath: string }[] },
+    ];
+  };
+  const [container] = containers;
+  const folder = container.volumeMounts.find(({ name }) => name === "tls")?.mountPath;
+  assert.is(volumes.find(({ name }) => name === "tls")?.secret?.secretName, "kennel-tls");
+  assert.equal([settings.KENNEL_TLS_CERT_FILE, settings.KENNEL_TLS_KEY_FILE], [`${folder}/tls.crt`, `${folder}/tls.key`]);
+  const monitor = objects.find(({ kind }) => kind === "ServiceMonitor")?.spec as { readonly endpoints: readonly ScrapedEndpoint[] };
+  const ca = { secret: { name: "kennel-tls", key: "ca.crt" } };
+  assert.equal(
+    monitor.endpoints.map(({ scheme, tlsConfig }) => ({ scheme, tlsConfig })),
+    [{ scheme: "https", tlsConfig: { serverName: "kennel.kennel.svc", ca } }],
+  );
+  // The same node, with the repository's own certificates where the Secret's would be.
+  const tls = (name: string) => fileURLToPath(new URL(`../../data/tls/${name}`, import.meta.url));
+  const files = { KENNEL_TLS_CERT_FILE: tls("server.pem"), KENNEL_TLS_KEY_FILE: tls("server.key") };
+  const { KENNEL_DATA_DIR: _, ...own } = settings;
+  const kennel = await startKennel({ ...own, ...files, KENNEL_HTTP_HOST: "127.0.0.1", KENNEL_AUTH: "off" });
+  try {
+    for (const name of ["startupProbe", "livenessProbe", "readinessProbe"]) {
+      const { path = "", scheme = "" } = container[name]?.httpGet ?? {};
+      // As the kubelet: whose certificate it is, it does not look at.
+      assert.is(await statusOverTls(`${scheme.toLowerCase()}://${new URL(kennel.url).host}${path}`), 200, name);
+    }
+  } finally {
+    await kennel.stop();
+  }
+});
+
+function statusOverTls(url: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const asked = httpsRequest(url, { rejectUnauthorized: false, agent: false }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode ?? 0);
+    });
+    asked.on("error", reject).end();
+  });
+}
+
+test("Where clients show certificates, probes look whether the port is open, Prometheus shows its own, and only authorities are mounted", async () => {
+  const objects = await render({ files: ["production"], set: ["monitoring.enabled=true", ...TLS, ...MUTUAL_TLS] });
+  const settings = objects.find((object) => idOf(object) === "ConfigMap kennel")?.data as Readonly<Record<string, string>>;
+  assert.is(settings.KENNEL_TLS_CLIENT_CA_FILE, "/client-authorities/ca.crt");
+  const { volumes, containers } = templateOf(workloadsOf(objects)[0] as KubernetesObject).spec;
+  const [container] = containers as unknown as [Readonly<Record<string, Probe>>];
+  for (const name of ["startupProbe", "livenessProbe", "readinessProbe"]) {
+    const { httpGet, tcpSocket } = container[name] ?? {};
+    assert.equal([httpGet, tcpSocket], [undefined, { port: "http" }], name);
+  }
+  const authorities = volumes.find((volume) => (volume as { name: string }).name === "client-authorities");
+  const items = [{ key: "ca.crt", path: "ca.crt" }];
+  assert.equal(authorities, { name: "client-authorities", secret: { secretName: "kennel-clients", items, defaultMode: 288 } });
+  const monitor = objects.find(({ kind }) => kind === "ServiceMonitor")?.spec as { readonly endpoints: readonly ScrapedEndpoint[] };
+  const { cert, keySecret } = monitor.endpoints[0]?.tlsConfig ?? {};
+  const name = "kennel-prometheus";
+  assert.equal([cert, keySecret], [{ secret: { name, key: "tls.crt" } }, { name, key: "tls.key" }]);
+});
+
+test("Where nodes trace, they may call the collector, at its port", async () => {
+  const portsFor = async (values: Partial<ChartValues>) => {
+    const policy = (await render({ files: ["embedded"], ...values })).find(({ kind }) => kind === "NetworkPolicy")?.spec;
+    const { egress } = policy as { readonly egress: readonly { readonly ports: readonly { readonly port: number | string }[] }[] };
+    return egress.flatMap(({ ports }) => ports.map(({ port }) => port));
+  };
+  const plain = await portsFor({});
+  const added = async (endpoint: string | null) => {
+    const set = endpoint === null ? [] : [`settings.OTEL_EXPORTER_OTLP_ENDPOINT=${endpoint}`];
+    const ports = await portsFor({ set, texts: ["settings.KENNEL_TRACING=true"] });
+    return ports.filter((port) => !plain.includes(port));
+  };
+  assert.not.ok(plain.includes(4318));
+  assert.equal(await portsFor({ texts: ["settings.KENNEL_TRACING=false"] }), plain);
+  assert.equal(await added(null), [4318]);
+  assert.equal(await added("http://collector.traces:4319"), [4319]);
+  assert.equal(await added("http://collector/otlp"), [80]);
+  assert.equal(await added("https://collector"), [], "which is among egressPorts");
 });
 
 test("A ServiceMonitor sends no key where none is asked for", async () => {
@@ -245,7 +357,7 @@ function podOf(workload: KubernetesObject): KubernetesObject {
   return { apiVersion: "v1", kind: "Pod", metadata: { name: `${workload.metadata.name}-pod` }, spec: { ...spec, volumes } };
 }
 
-test("It takes every object of every overlay and of the chart at three sets of values, without a warning", async (state) => {
+test("It takes every object of every overlay and of the chart at four sets of values, without a warning", async (state) => {
   const server = serverOf(state);
   const sets = [
     await kustomize(state.folder, "embedded", COMPONENTS.embedded),
