@@ -1,6 +1,6 @@
 /** Settings of who gets in, beside `auth` and the file of keys. */
 import { z } from "zod";
-import { setting } from "./setting.ts";
+import { secret, setting } from "./setting.ts";
 import { bytes, count, MIB, milliseconds } from "./value_types.ts";
 
 /** Of `keys`. */
@@ -24,6 +24,11 @@ export const NATS_CALLOUT_SETTINGS = {
     z.string(),
     "",
     "File with the seed (`SA…`) of the account that the servers' `auth_callout` names as issuer: this node then answers them who may connect, by callers' keys. Empty: it does not",
+  ),
+  calloutXkeySeed: secret(
+    z.string().regex(/^(|SX[A-Z2-7]{56})$/, "expected a seed as `nk -gen curve` writes it: SX and 56 further letters and digits"),
+    "",
+    "Seed (`SX…`) of the key that the servers' `auth_callout` names as xkey: they seal their questions, which hold callers' keys, and this node its answers. The same for all nodes. Empty: questions come as they are",
   ),
   calloutAccount: setting(z.string().min(1).max(256), "$G", "The servers' account that callers come into"),
   calloutSessionMs: setting(

@@ -85,6 +85,9 @@ export function natsProblems({ nats }: Pick<Config, "nats">): readonly string[] 
     ...(nats.password !== "" && nats.user === "" ? ["nats.password is set and nats.user is not"] : []),
     ...((nats.certFile === "") === (nats.keyFile === "") ? [] : ["nats.certFile and nats.keyFile belong together; one is missing"]),
     ...(nats.calloutSeedFile !== "" && nats.url === "" ? ["nats.calloutSeedFile is set and nats.url is not"] : []),
+    ...(nats.calloutXkeySeed !== "" && nats.calloutSeedFile === ""
+      ? ["nats.calloutXkeySeed is set and nats.calloutSeedFile is not: nothing is asked that could be sealed"]
+      : []),
     ...(nats.reconnectMs > nats.maxReconnectMs ? ["nats.reconnectMs is longer than nats.maxReconnectMs"] : []),
   ];
 }

@@ -11,12 +11,13 @@ export function openCallout(
   { link }: NatsBridge,
   { keys, audit }: Pick<NodeAccess, "keys" | "audit">,
 ): AuthCallout | null {
-  const { calloutSeedFile, calloutAccount, calloutSessionMs } = config.nats;
+  const { calloutSeedFile, calloutXkeySeed, calloutAccount, calloutSessionMs } = config.nats;
   if (calloutSeedFile === "" || keys === null) return null;
   return new AuthCallout({
     link,
     keys,
     issuer: issuerOf(calloutSeedFile),
+    xkey: calloutXkeySeed === "" ? null : xkeyOf(calloutXkeySeed),
     account: calloutAccount,
     sessionMs: calloutSessionMs,
     clock,
@@ -37,4 +38,14 @@ function issuerOf(path: string): KeyPair {
   if (issuer?.getPublicKey().startsWith("A") !== true)
     throw new Error("The file that nats.calloutSeedFile names cannot be read, or holds no account's seed (SA…)");
   return issuer;
+}
+
+function xkeyOf(seed: string): KeyPair {
+  try {
+    const pair = fromSeed(new TextEncoder().encode(seed));
+    if (pair.getPublicKey().startsWith("X")) return pair;
+  } catch {
+    // What it says may quote the seed.
+  }
+  throw new Error("nats.calloutXkeySeed is no seed of a curve key (SX…): its checksum is wrong");
 }

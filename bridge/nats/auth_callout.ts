@@ -18,12 +18,15 @@ import type { NatsLink } from "../../transport/nats/link.ts";
 import { SUBJECT_ROOT } from "../../transport/nats/subjects.ts";
 import { allowsScope, type Caller } from "../keys/grant.ts";
 import type { KeyVerifier } from "../keys/key_ring.ts";
+import { openQuestion, SealingError } from "./callout_encryption.ts";
 
 export interface AuthCalloutParts {
   readonly link: NatsLink;
   readonly keys: KeyVerifier;
   /** Of the account whose public key the servers' configuration names as issuer. */
   readonly issuer: KeyPair;
+  /** By which questions are opened that servers seal; null: none is. */
+  readonly xkey: KeyPair | null;
   /** The servers' account that callers come into. */
   readonly account: string;
   readonly sessionMs: number;
@@ -79,15 +82,18 @@ export class AuthCallout {
 
   /** Never rejects. */
   async #take(message: Msg): Promise<void> {
-    const { count, logger } = this.#parts;
+    const { count, logger, xkey } = this.#parts;
     if (this.#underWay >= MAX_AT_ONCE) return count("callout_overloaded"); // C3
     this.#underWay += 1;
     try {
-      message.respond(await this.#answer(message.string()));
+      const { question, isSealed, seal } = openQuestion(message, xkey);
+      if (!isSealed && xkey !== null) count("callout_in_clear"); // of a server that is still to be told of the key
+      message.respond(seal(await this.#answer(question)));
     } catch (thrown) {
       count("callout_failed");
-      // Not what was thrown: it may quote the question, which holds a key.
-      logger.error({ kind: (thrown as Error | null)?.name }, "a question of NATS who may connect could not be answered; nobody was let in");
+      // Not what was thrown by others: it may quote the question, which holds a key.
+      const why = thrown instanceof SealingError ? thrown.message : (thrown as Error | null)?.name;
+      logger.error({ why }, "a question of NATS who may connect could not be answered; nobody was let in");
     } finally {
       this.#underWay -= 1;
     }

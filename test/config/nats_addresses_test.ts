@@ -72,6 +72,12 @@ test("What contradicts itself is refused with what to mend, and no secret in it"
   assert.match(found.join("\n"), "nats.reconnectMs is longer");
   assert.match(found.join("\n"), "expected a subject like _INBOX");
   assert.not.match(found.join("\n"), "s3cret");
+  const seed = `SX${"A".repeat(55)}1`; // no digit 1 in base 32
+  const [shape, ...others] = problems({ KENNEL_NATS_CALLOUT_XKEY_SEED: seed });
+  assert.equal(others, []);
+  assert.match(shape ?? "", "nk -gen curve");
+  assert.not.match(shape ?? "", seed);
+  assert.match(problems({ KENNEL_NATS_CALLOUT_XKEY_SEED: `SX${"A".repeat(56)}` }).join("\n"), "calloutSeedFile is not");
   assert.match(problems({ KENNEL_NATS_PASSWORD: "s3cret" }).join("\n"), /^nats.password is set and nats.user is not$/);
 });
 

@@ -9,6 +9,7 @@ const FILES: Readonly<Record<string, string>> = {
   "/run/secrets/nats": "s3cret\n",
   "/run/secrets/openai": "sk-1",
   "/srv/relative": "redis://127.0.0.1:6379\r\n",
+  "/run/secrets/xkey": `SX${"A".repeat(56)}\n`,
   "/run/secrets/empty": "\n",
   "/run/secrets/huge": "x".repeat(70_000),
 };
@@ -40,6 +41,18 @@ test("A secret's variable with _FILE behind it is read from that file, without i
   const { nats, openai, redis } = loadConfig(sources(environment));
   assert.equal([nats.password, openai.apiKeys, redis.url], ["s3cret", "sk-1", "redis://127.0.0.1:6379"]);
   assert.equal(secretFiles(sources(environment), listSettings(SETTINGS)), ["/run/secrets/nats", "/run/secrets/openai", "/srv/relative"]);
+});
+
+test("The seed by which NATS' servers seal their questions may lie in a file", () => {
+  const { nats } = loadConfig(
+    sources({
+      KENNEL_AUTH: "required",
+      KENNEL_NATS_URL: "nats://a",
+      KENNEL_NATS_CALLOUT_SEED_FILE: "/run/secrets/issuer",
+      KENNEL_NATS_CALLOUT_XKEY_SEED_FILE: "/run/secrets/xkey",
+    }),
+  );
+  assert.is(nats.calloutXkeySeed, `SX${"A".repeat(56)}`);
 });
 
 test("A file that is missing, shut, empty or huge, or one beside the variable itself, is told of without what it holds", () => {

@@ -4,8 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { createAccount } from "@nats-io/jwt";
-import { type ConnectionOptions, headers as natsHeaders } from "nats";
+import { createAccount, createCurve } from "@nats-io/jwt";
+import { type ConnectionOptions, type Msg, headers as natsHeaders } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { NatsServer } from "../../../tooling/servers/nats.ts";
@@ -25,15 +25,22 @@ interface Rig {
   key(scope: string, ...options: string[]): Promise<string>;
 }
 
+interface Sealing {
+  /** Public key that the server seals for; empty: it seals nothing. */
+  readonly server: string;
+  /** Settings of the node. */
+  readonly node: Readonly<Record<string, string>>;
+}
+
 /** A server that lets in its nodes by password and asks them about all others. */
-async function onCallout(work: (rig: Rig) => Promise<void>, sessionMs = 600_000): Promise<void> {
+async function onCallout(work: (rig: Rig) => Promise<void>, sessionMs = 600_000, sealing: Sealing | null = null): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "kennel-callout-"));
   const account = createAccount();
   await writeFile(join(folder, "issuer.seed"), account.getSeed(), { mode: 0o600 });
   const configuration = `authorization {
     timeout: 10
     users: [{ user: kennel, password: node }]
-    auth_callout { issuer: "${account.getPublicKey()}", auth_users: [kennel] }
+    auth_callout { issuer: "${account.getPublicKey()}", auth_users: [kennel]${sealing === null || sealing.server === "" ? "" : `, xkey: ${sealing.server}`} }
   }`;
   const server = await startServer({ configuration });
   const settings = {
@@ -44,6 +51,7 @@ async function onCallout(work: (rig: Rig) => Promise<void>, sessionMs = 600_000)
     KENNEL_AUTH: "required",
     KENNEL_KEYS_CHECK_MS: "100",
     KENNEL_AUDIT_TO: "file",
+    ...sealing?.node,
   };
   try {
     await onNode(settings, async ({ node: { url }, dataDir }) => {
@@ -219,6 +227,60 @@ test("A connection ends with its session, and its client comes back only while i
     assert.is(seen.filter((type) => type === "reconnect").length, before);
     await client.close();
   }, 3_000);
+});
+
+/** Questions that the server asks while it decides about a client that shows this key, and whether it lets it in. */
+async function questionsOf(rig: Rig, key: string): Promise<{ readonly isIn: boolean; readonly questions: readonly Msg[] }> {
+  const listener = await connectClient({ servers: rig.server.address, user: "kennel", pass: "node", timeout: WAIT_MS });
+  const questions: Msg[] = [];
+  listener.subscribe("$SYS.REQ.USER.AUTH", { callback: (_error, message) => void questions.push(message) });
+  await listener.flush();
+  const client = await connectAs(rig, key, { token: key }).catch(() => null);
+  await client?.close();
+  await listener.close();
+  return { isIn: client !== null, questions };
+}
+
+/** What a question tells whoever hears it. */
+const claimsOf = (question: Msg | undefined) => Buffer.from(question?.string().split(".")[1] ?? "", "base64url").toString();
+
+test("Servers that are given an xkey seal their questions, and nodes with its seed answer them sealed; who listens hears no key", async () => {
+  const pair = createCurve();
+  const node = { KENNEL_NATS_CALLOUT_XKEY_SEED: new TextDecoder().decode(pair.getSeed()) };
+  const work = async (rig: Rig) => {
+    const key = await rig.key("read");
+    const { isIn, questions } = await questionsOf(rig, key);
+    assert.ok(isIn);
+    assert.is(questions.length, 1);
+    const [question] = questions;
+    assert.match(question?.string() ?? "", /^xkv1/);
+    assert.match(question?.headers?.get("Nats-Server-Xkey") ?? "", /^X/);
+    assert.not.match(`${question?.string()} ${claimsOf(question)}`, key.slice(20));
+    assert.is((await questionsOf(rig, `${key.slice(0, -1)}~`)).isIn, false);
+    // What was heard can't be asked again: servers let no client ask there, not even a node.
+    const client = await connectClient({ servers: rig.server.address, user: "kennel", pass: "node", timeout: WAIT_MS });
+    const again = client.request("$SYS.REQ.USER.AUTH", question?.data, { timeout: WAIT_MS });
+    assert.is(await again.catch((thrown: { code: string }) => thrown.code), "PERMISSIONS_VIOLATION");
+    await client.close();
+  };
+  await onCallout(work, 600_000, { server: pair.getPublicKey(), node });
+});
+
+test("A node without the seed, or with another, lets nobody in; one with it also answers servers that do not seal yet", async () => {
+  const [pair, other] = [createCurve(), createCurve()];
+  const seedOf = (of: typeof pair) => ({ KENNEL_NATS_CALLOUT_XKEY_SEED: new TextDecoder().decode(of.getSeed()) });
+  const refused = async (rig: Rig) => assert.is((await questionsOf(rig, await rig.key("read"))).isIn, false);
+  for (const node of [{}, seedOf(other)]) await onCallout(refused, 600_000, { server: pair.getPublicKey(), node });
+  await onCallout(
+    async (rig) => {
+      const key = await rig.key("read");
+      const { isIn, questions } = await questionsOf(rig, key);
+      assert.ok(isIn);
+      assert.match(claimsOf(questions[0]), key, "which is why they are sealed");
+    },
+    600_000,
+    { server: "", node: seedOf(pair) },
+  );
 });
 
 test("NATS' own command asks with a key as its token or its password", async () => {
