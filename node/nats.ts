@@ -41,7 +41,8 @@ export function openNats({ config, name, clock, random, logger, metrics }: NatsP
   );
   const { answered } = metrics.nats;
   const count = rareEvents(WITH_CLIENTS, metrics.nats.count, logger, clock);
-  return new NatsBridge({ link, clock, logger, metrics: { answered, count }, version: VERSION, node: name, streamCheckMs });
+  const isInboxOnly = config.nats.calloutSeedFile !== "";
+  return new NatsBridge({ link, clock, logger, metrics: { answered, count }, version: VERSION, node: name, streamCheckMs, isInboxOnly });
 }
 
 function credentialsOf({ nats }: Config, { user, password }: { readonly user: string; readonly password: string }): NatsCredentials {

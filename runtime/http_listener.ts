@@ -11,14 +11,16 @@
  *   L2. After `stop` no request is accepted; one that was accepted gets its answer, until the grace has passed.
  *   L3. When a client goes away, `request.signal` aborts.
  *   L4. What a client goes on sending after its answer is read for `DRAIN_MS` at most, then its connection is closed.
- *   L5. Over TLS, where clients are to show a certificate, one without a good one gets no further than the handshake, which
+ *   L5. A client that takes nothing of its answer for `requestTimeoutMs`, at most twice that, loses its connection: it would
+ *       hold the answer, and what a stream's end gives back, for as long as it likes.
+ *   L6. Over TLS, where clients are to show a certificate, one without a good one gets no further than the handshake, which
  *       may take `headersTimeoutMs`.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import process from "node:process";
-import type { Clock } from "./clock.ts";
+import type { Clock, Timer } from "./clock.ts";
 import { type HttpAnswer, type HttpRequest, IncomingRequest, sendAnswer } from "./http_message.ts";
 
 /** Answers a request. What it throws is answered 500; a handler that can say more must not throw. */
@@ -90,9 +92,9 @@ export async function startHttpListener(
     const [incoming, outgoing] = [received as IncomingMessage, answering as ServerResponse];
     const { socket } = incoming;
     const request = IncomingRequest.of(incoming);
-    connections.begin(socket);
+    connections.begin(socket, outgoing);
     outgoing.on("close", () => {
-      connections.end(socket);
+      connections.end(socket, outgoing);
       if (!outgoing.writableFinished || (incoming.destroyed && !incoming.complete)) request?.leave();
       else if (!incoming.complete) letRunOut(incoming, clock);
     });
@@ -112,13 +114,14 @@ export async function startHttpListener(
     server.on("tlsClientError", (_error: Error, socket: Socket) => socket.destroy());
   }
   await bind(server, options);
+  const stalls = watchStalls(connections, clock, options.requestTimeoutMs);
 
   let stopped: Promise<number> | null = null;
   return {
     host: options.host,
     port: (server.address() as AddressInfo).port,
     stop(graceMs) {
-      stopped ??= stopListening(server, connections, clock, graceMs);
+      stopped ??= stopListening(server, connections, clock, graceMs).finally(() => stalls.cancel());
       return stopped;
     },
     replaceTls(material) {
@@ -154,6 +157,17 @@ function respond(handler: HttpHandler, request: HttpRequest, outgoing: ServerRes
   } catch {
     fail();
   }
+}
+
+/** L5 */
+function watchStalls(connections: Connections, clock: Clock, pauseMs: number): Timer {
+  let timer: Timer;
+  const look = () => {
+    connections.destroyStalled();
+    timer = clock.setTimer(pauseMs, look);
+  };
+  timer = clock.setTimer(pauseMs, look);
+  return { cancel: () => timer.cancel() };
 }
 
 /** How long, and how much, a client may go on sending a body that nobody reads: it meets its answer then, not a reset connection. */
@@ -213,6 +227,10 @@ class Connections {
   readonly #unused = new Set<Socket>();
   /** Those that are not agreed on TLS yet, by the other end's address. */
   readonly #handshakes = new Map<string, Socket>();
+  /** Those that are not sent to their end. */
+  readonly #answers = new Set<ServerResponse>();
+  /** Of them those that waited to be taken at the last look, and still do. */
+  readonly #waiting = new WeakSet<ServerResponse>();
   #isClosing = false;
 
   addHandshake(socket: Socket): void {
@@ -231,13 +249,15 @@ class Connections {
     });
   }
 
-  begin(socket: Socket): void {
+  begin(socket: Socket, outgoing: ServerResponse): void {
     this.#unused.delete(socket);
+    this.#answers.add(outgoing);
     const open = this.#requests.get(socket);
     if (open !== undefined) this.#requests.set(socket, open + 1);
   }
 
-  end(socket: Socket): void {
+  end(socket: Socket, outgoing: ServerResponse): void {
+    this.#answers.delete(outgoing);
     const open = this.#requests.get(socket);
     if (open === undefined) return;
     this.#requests.set(socket, open - 1);
@@ -253,6 +273,17 @@ class Connections {
   closeUnused(): void {
     for (const socket of this.#unused) socket.destroy();
     for (const socket of this.#handshakes.values()) socket.destroy();
+  }
+
+  /** Ends those of which something waits to be taken, and nothing was since the last call. */
+  destroyStalled(): void {
+    for (const outgoing of this.#answers) {
+      const isWaiting = outgoing.writableNeedDrain || (outgoing.writableEnded && !outgoing.writableFinished);
+      if (!isWaiting) continue;
+      if (this.#waiting.has(outgoing)) outgoing.destroy();
+      this.#waiting.add(outgoing);
+      outgoing.once("drain", () => this.#waiting.delete(outgoing));
+    }
   }
 
   /** @returns how many requests lost their answer */

@@ -16,6 +16,8 @@ export interface HttpAnswer {
 export interface RequestHeaders {
   get(name: string): string | null;
   has(name: string): boolean;
+  /** Whether it was sent more than once. */
+  isRepeated(name: string): boolean;
 }
 
 /** One request, from a socket or from another transport that brings the same. */
@@ -88,11 +90,29 @@ export class IncomingRequest implements HttpRequest {
 export function sendAnswer(outgoing: ServerResponse, { status, headers, body, encoding, stream }: HttpAnswer): void | Promise<void> {
   if (stream !== undefined) return sendStream(outgoing, status, headers, stream);
   if (outgoing.destroyed) return;
+  if (body !== null && body.length > PIECE) return sendPieces(outgoing, status, headers, bytesOf(body, encoding));
   // Not `writeHead`: Deno writes head and text in one call where nothing of the head was written before `end`.
   outgoing.statusCode = status;
   for (const name in headers) outgoing.setHeader(name, headers[name] as string);
   if (body === null) outgoing.end();
   else outgoing.end(body, encoding ?? "utf8");
+}
+
+/** A larger body goes out in pieces: how much of one write a client has taken, no runtime tells before it has all of it. */
+const PIECE = 262_144;
+
+function bytesOf(body: string | Uint8Array, encoding: HttpAnswer["encoding"]): Uint8Array {
+  return typeof body === "string" ? Buffer.from(body, encoding ?? "utf8") : body;
+}
+
+/** The next piece when the client takes more. */
+async function sendPieces(outgoing: ServerResponse, status: number, headers: HttpAnswer["headers"], body: Uint8Array): Promise<void> {
+  outgoing.writeHead(status, { ...headers, "content-length": String(body.length) });
+  for (let from = 0; from < body.length; from += PIECE) {
+    if (!outgoing.write(body.subarray(from, from + PIECE))) await whenDrained(outgoing);
+    if (outgoing.destroyed) return;
+  }
+  outgoing.end();
 }
 
 /** Each text when it comes; the next is asked for when the client takes more. Begins to read in any case, so that the stream can end. */
@@ -126,9 +146,11 @@ const NOTHING = new Uint8Array(0);
 class IncomingHeaders implements RequestHeaders {
   /** Taken once: they are read a dozen times, and the message looks for them at each. */
   readonly #named: IncomingMessage["headers"];
+  readonly #incoming: IncomingMessage;
 
-  constructor({ headers }: IncomingMessage) {
-    this.#named = headers;
+  constructor(incoming: IncomingMessage) {
+    this.#named = incoming.headers;
+    this.#incoming = incoming;
   }
 
   get(name: string): string | null {
@@ -138,6 +160,13 @@ class IncomingHeaders implements RequestHeaders {
 
   has(name: string): boolean {
     return this.#named[name] !== undefined;
+  }
+
+  isRepeated(name: string): boolean {
+    const { rawHeaders } = this.#incoming;
+    let times = 0;
+    for (let place = 0; place < rawHeaders.length; place += 2) if (rawHeaders[place]?.toLowerCase() === name) times += 1;
+    return times > 1;
   }
 }
 

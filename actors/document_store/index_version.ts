@@ -52,6 +52,8 @@ export interface ComparisonPlan {
   readonly judged: readonly { readonly query: string; readonly grades: Readonly<Record<string, number>> }[] | null;
   /** With which judged questions are asked. */
   readonly strategy: string;
+  /** For whom judged questions are asked: grades would else tell what documents hold that who began the reindex does not see; absent: all are seen. */
+  readonly principals?: readonly string[];
   /** By how much the mean nDCG@10 may fall, 0..1. */
   readonly margin: number;
   /** Least mean overlap of the first ten documents where nothing is judged, 0..1. */

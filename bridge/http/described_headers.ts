@@ -21,7 +21,7 @@ export const REQUEST_HEADERS = {
   TraceParent: header("traceparent", "W3C trace context that the request belongs to; one of another form is passed over"),
   Principals: header(
     "X-Kennel-Principals",
-    "On whose behalf a key that may delegate asks: at most 256 principals of at most 256 characters, with commas, each percent-encoded where it has one; empty: nobody. It replaces the key's principals. A key that may not delegate, or not for these, is refused (403), one of another form, too (400)",
+    "On whose behalf a key that may delegate asks: at most 256 principals of at most 256 characters, with commas, each percent-encoded where it has one; empty: nobody. It replaces the key's principals. A key that may not delegate, or not for these, is refused (403), one of another form or sent twice, too (400)",
     z.string().regex(/^([^%]|%[0-9A-Fa-f]{2})*$/),
   ),
   CacheControl: header("Cache-Control", "With no-cache or no-store the answer is worked out anew"),

@@ -56,4 +56,8 @@ class MessageRequestHeaders implements RequestHeaders {
   has(name: string): boolean {
     return this.get(name) !== null;
   }
+
+  isRepeated(name: string): boolean {
+    return (this.#headers?.values(name, Match.IgnoreCase).length ?? 0) > 1;
+  }
 }

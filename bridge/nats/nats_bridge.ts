@@ -41,6 +41,8 @@ export interface NatsBridgeParts {
   readonly node: string;
   /** Pause between two looks at the streams. */
   readonly streamCheckMs: number;
+  /** Whether answers go to `_INBOX.>` alone (reply_subjects.ts). */
+  readonly isInboxOnly: boolean;
 }
 
 const SERVICE = "kennel";
@@ -143,7 +145,7 @@ export class NatsBridge {
     this.#registered = client;
     const { version, node, logger, metrics, clock } = this.#parts;
     try {
-      const service = await answeringSafely(client, () => metrics.count("foreign_reply_subject")).services.add({
+      const service = await answeringSafely(client, this.#parts.isInboxOnly, () => metrics.count("foreign_reply_subject")).services.add({
         name: SERVICE,
         version,
         description: DESCRIPTION,

@@ -68,6 +68,56 @@ test("A client that never finishes its head is answered 408 and closed", async (
   await listener.stop(1_000);
 });
 
+/** As much as no socket's buffers hold. */
+const LARGE = "x".repeat(64 * 1_048_576);
+
+test("A client that takes nothing of its answer loses its connection, and what a stream holds is given back", async () => {
+  const ended = deferred<string>();
+  async function* parts(): AsyncGenerator<string> {
+    try {
+      for (;;) yield "x".repeat(1_048_576);
+    } finally {
+      ended.resolve("given back");
+    }
+  }
+  const whole = deferred<string>();
+  const listener = await start(
+    (request) => {
+      request.signal.addEventListener("abort", () => whole.resolve("it has left"));
+      return request.target === "/stream" ? { ...text(""), stream: parts() } : text(LARGE);
+    },
+    { headersTimeoutMs: 100, requestTimeoutMs: 200 },
+  );
+  for (const [path, end] of [
+    ["/stream", ended],
+    ["/whole", whole],
+  ] as const) {
+    const socket = connect(listener.port, "127.0.0.1");
+    socket.on("error", () => undefined);
+    socket.pause();
+    socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    assert.ok(await end.promise, path);
+    socket.destroy();
+  }
+  await listener.stop(1_000);
+});
+
+test("A client that takes its answer slowly, and goes on taking, gets all of it", async () => {
+  const listener = await start(() => text(LARGE), { headersTimeoutMs: 100, requestTimeoutMs: 150 });
+  const socket = connect(listener.port, "127.0.0.1");
+  let bytes = 0;
+  const clock = systemClock();
+  socket.on("data", (piece: Uint8Array) => {
+    bytes += piece.length;
+    socket.pause();
+    clock.setTimer(1, () => socket.resume());
+  });
+  socket.write("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+  await once(socket, "close");
+  assert.ok(bytes > LARGE.length);
+  await listener.stop(1_000);
+});
+
 test("A client that never finishes its body is answered 408 and closed", async () => {
   const listener = await start(async (request) => text(await request.read(1_000, () => new Error("too large"))), {
     headersTimeoutMs: 100,

@@ -33,11 +33,11 @@ interface Asked {
 
 type Found = Pick<Hit, "document_id" | "score">;
 
-/** Judged questions, each in the scope of whoever may see everything. */
+/** Judged questions, each for those whom the plan names, or as who may see everything. */
 export function judgedQuestions(collection: string, plan: ComparisonPlan): readonly ComparedQuestion[] {
   return (plan.judged ?? []).map(({ query, grades }) => ({
     request: { ...judgedSearch(collection, query, plan.strategy as Strategy, [], null), topK: DEPTH },
-    scope: OPEN_SCOPE,
+    scope: { tenant: OPEN_SCOPE.tenant, principals: plan.principals ?? null },
     grades: new Map(Object.entries(grades)),
   }));
 }

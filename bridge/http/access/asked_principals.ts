@@ -12,6 +12,8 @@ const HEADER_KEY = HEADER.toLowerCase();
 export function askedPrincipals(headers: RequestHeaders): readonly string[] | null {
   const value = headers.get(HEADER_KEY);
   if (value === null) return null;
+  // Joined, as HTTP has it, one that a client has put beside a service's own would add to it.
+  if (headers.isRepeated(HEADER_KEY)) throw refuse(HEADER, "is sent more than once", "one header, with commas between principals");
   const principals = value.split(",").flatMap((part) => (part.trim() === "" ? [] : [decoded(part.trim())]));
   const flaw = flawOf(principals);
   if (flaw !== null) throw kennelError("invalid_request", { param: HEADER, message: `${HEADER} ${flaw}` });

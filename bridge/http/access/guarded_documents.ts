@@ -1,6 +1,8 @@
 /** Documents and their jobs as a grant sees them: of collections that it covers those that are for its principals. */
+import type { ReindexPlan } from "../../../actors/document_store/index_version.ts";
 import type { JobRecord } from "../../../actors/document_store/job_record.ts";
 import { isVisible, type VisibleFilter } from "../../../actors/vector_store/filter.ts";
+import type { Scope } from "../../../transport/transport.ts";
 import { allowsScope } from "../../keys/grant.ts";
 import type { CollectionCatalog, CollectionReindex, DocumentIngest, DocumentReader } from "../collaborators.ts";
 import type { Guard } from "./guard.ts";
@@ -43,6 +45,10 @@ function shownJob(job: JobRecord, guard: Guard): JobRecord {
   return { ...job, collection: guard.outward(job.collection), failures: isFull ? job.failures : [] };
 }
 
+function comparedFor(plan: ReindexPlan, principals: Scope["principals"]): ReindexPlan {
+  return plan.compare === null || principals === null ? plan : { ...plan, compare: { ...plan.compare, principals } };
+}
+
 type Ingest = DocumentIngest & CollectionReindex;
 
 export function guardedIngest(inner: Ingest, documents: DocumentReader, guard: Guard, visible: VisibleOf): Ingest {
@@ -58,7 +64,9 @@ export function guardedIngest(inner: Ingest, documents: DocumentReader, guard: G
     }),
     deleteDocuments: within((whole, ids, signal) => inner.deleteDocuments(whole, ids, signal, visible(whole))), // G4
     deleteMatching: within((whole, filter, signal) => inner.deleteMatching(whole, filter, signal, visible(whole))),
-    reindex: within(async (...given) => shownJob(await inner.reindex(...given), guard)),
+    reindex: within(async (whole, build, signal, plan) =>
+      shownJob(await inner.reindex(whole, build, signal, comparedFor(plan, guard.scope.principals)), guard),
+    ), // G5: it travels with the job, which another node may work off
     switchVersion: within(async (...given) => guard.shown(await inner.switchVersion(...given))),
     retireVersion: within((...given) => inner.retireVersion(...given)),
     dropVersion: within((...given) => inner.dropVersion(...given)),

@@ -5,6 +5,7 @@ import type { Resolved } from "../../../actors/document_store/catalog.ts";
 import type { AliasRecord, BuildSettings, CollectionRecord, CollectionSettings } from "../../../actors/document_store/collection_record.ts";
 import type { DocumentRecord } from "../../../actors/document_store/document_record.ts";
 import type { DocumentPage } from "../../../actors/document_store/document_store.ts";
+import type { ReindexPlan } from "../../../actors/document_store/index_version.ts";
 import type { JobRecord } from "../../../actors/document_store/job_record.ts";
 import { notReplaceable } from "../../../actors/document_store/rules.ts";
 import { loadStaticModel } from "../../../actors/embedding/static/static_model.ts";
@@ -185,7 +186,7 @@ class MemoryNode
     return job;
   }
 
-  async reindex(collection: string, build: BuildSettings): Promise<JobRecord> {
+  async reindex(collection: string, build: BuildSettings, _signal?: AbortSignal, _plan?: ReindexPlan): Promise<JobRecord> {
     const job: JobRecord = { ...(await this.accept(collection, [])), kind: "reindex" };
     const record = this.collections.get(collection);
     if (record === undefined) return job;

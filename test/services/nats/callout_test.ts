@@ -161,6 +161,7 @@ test("No answer goes where the node may publish and its asker may not", async ()
     const manager = await node.jetstreamManager();
     await manager.streams.add({ name: "ORDERS", subjects: ["orders"] });
     await node.jetstream().publish("orders", "one");
+    await manager.streams.add({ name: "OTHERS", subjects: ["invoices.>"] });
     await manager.streams.add({ name: "KV_settings", subjects: ["$KV.settings.>"] });
     const overheard: string[] = [];
     node.subscribe("kennel.v1.events.>", { callback: (_error, { subject }) => overheard.push(subject) });
@@ -172,13 +173,20 @@ test("No answer goes where the node may publish and its asker may not", async ()
     const asked = ["search.pets", "chat.pets", "jobs.0", "status", "schema"].map((name) => `kennel.v1.${name}`);
     const subjects = [...asked, "$SRV.PING", "$SRV.INFO.kennel", "$SRV.STATS"];
     for (const subject of subjects)
-      for (const reply of ["$JS.API.STREAM.PURGE.ORDERS", "$JS.API.STREAM.DELETE.ORDERS", "$KV.settings.mode", "kennel.v1.events.x"])
+      for (const reply of [
+        "$JS.API.STREAM.PURGE.ORDERS",
+        "$JS.API.STREAM.DELETE.ORDERS",
+        "$KV.settings.mode",
+        "kennel.v1.events.x",
+        "invoices.new",
+      ])
         client.publish(subject, '{"query":"dogs"}', { headers, reply });
     // Each question that may be answered is, after those before it.
     for (const subject of subjects) await client.request(subject, '{"query":"dogs"}', { timeout: WAIT_MS, headers });
     const messagesOf = async (stream: string) => (await manager.streams.info(stream)).state.messages;
     assert.is(await messagesOf("ORDERS"), 1);
     assert.is(await messagesOf("KV_settings"), 0);
+    assert.is(await messagesOf("OTHERS"), 0, "another application's");
     assert.equal(overheard, []);
     await client.close();
     await node.close();

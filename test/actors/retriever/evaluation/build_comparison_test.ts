@@ -86,6 +86,13 @@ comparing("Little in common, or a question that finds nothing any more, is worse
   }
 });
 
+comparing("Judged questions are asked for whom the plan names, and without one as who sees everything", () => {
+  const plan = { ...PLAN, judged: [{ query: "q", grades: { a: 1 } }] };
+  const scopeOf = (principals?: readonly string[]) =>
+    judged(principals === undefined ? plan : { ...plan, principals })[0]?.scope.principals;
+  assert.equal([scopeOf(), scopeOf([]), scopeOf(["user:ann"])], [null, [], ["user:ann"]]);
+});
+
 comparing("What the active build cannot answer is left out where nothing is judged, and counts as nothing found where it is", async () => {
   const answers: Answers = { 1: { q: "unavailable" }, 2: { q: ["a"] } };
   const open = compared(answers, PLAN, recent("q"));

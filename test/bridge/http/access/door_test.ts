@@ -106,7 +106,7 @@ test("Pages read what they may (CORS) and no more, and answers differ by origin 
 test("Names in Host headers are remembered up to a bound, and what is refused never", () => {
   const door = new Door({ ...hosts, corsOrigins: [] });
   const check = (host: string) => {
-    const headers = { get: (name: string) => (name === "host" ? host : null), has: () => false };
+    const headers = { get: (name: string) => (name === "host" ? host : null), has: () => false, isRepeated: () => false };
     const signal = new AbortController().signal;
     door.check({ method: "GET", target: "/", headers, peer: null, signal, read: () => new Uint8Array(0) }, "/");
   };

@@ -1,4 +1,5 @@
 /** On whose behalf a request asks, and whose names it uses. */
+import { connect } from "node:net";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { askedPrincipals, delegated } from "../../../../bridge/http/access/asked_principals.ts";
@@ -108,6 +109,46 @@ test("A key that may delegate asks for whom it says, one that may not is refused
   ];
   for (const [key, principals, expected] of cases)
     assert.equal(await listed(server, asking(key, principals)), expected, `${key} for ${principals?.slice(0, 40)}`);
+});
+
+test("The header sent twice is refused: what a client has put beside a service's own adds nothing to it", async ({ server, headers }) => {
+  const { authorization = "" } = headers.service ?? {};
+  const answer = await new Promise<string>((resolve, reject) => {
+    const socket = connect(server.port, "127.0.0.1", () =>
+      socket.write(
+        `GET /v1/collections/notes/documents HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\nX-Kennel-Principals: user:ann\r\nx-kennel-principals: user:bob\r\nConnection: close\r\n\r\n`,
+      ),
+    );
+    let received = "";
+    socket.setEncoding("utf8").on("data", (piece: string) => {
+      received += piece;
+    });
+    socket.on("close", () => resolve(received)).on("error", reject);
+  });
+  assert.match(answer, /^HTTP\/1\.1 400/);
+  assert.match(answer, "X-Kennel-Principals is sent more than once");
+});
+
+test("A judged comparison is asked for who began the reindex", async ({ server, headers }) => {
+  const plans: (readonly string[] | undefined)[] = [];
+  const { reindex } = server.node;
+  server.node.reindex = async (collection, build, _signal, plan) => {
+    plans.push(plan?.compare?.principals);
+    return reindex.call(server.node, collection, build);
+  };
+  const compare = { queries: [{ query: "what everyone earns", relevant: { ann: 1 } }] };
+  try {
+    for (const as of [headers.writer, headers.service, { ...headers.service, "x-kennel-principals": "user:ann" }, headers.admin]) {
+      const reply = await call(server.url, "POST", "/v1/collections/notes/reindex", {
+        headers: as ?? {},
+        body: { language: "german", compare },
+      });
+      assert.is(reply.status, 202, JSON.stringify(reply.body));
+    }
+  } finally {
+    server.node.reindex = reindex;
+  }
+  assert.equal(plans, [["user:bob"], [], ["user:ann"], undefined]);
 });
 
 test("Where callers need no key, everyone sees everything and the header alone narrows it", async () => {
@@ -287,7 +328,7 @@ test("A tenant's pattern speaks of its own names", async ({ server, headers }) =
 });
 
 test("What a header asks for is each principal once, in an order that does not depend on it", () => {
-  const read = (value: string | null) => askedPrincipals({ get: () => value, has: () => value !== null });
+  const read = (value: string | null) => askedPrincipals({ get: () => value, has: () => value !== null, isRepeated: () => false });
   assert.is(read(null), null);
   assert.equal(read("b,a,b"), ["a", "b"]);
   assert.equal(read("gr%C3%BC%C3%9Fe%2C"), ["grüße,"]);
