@@ -31,7 +31,7 @@ export class Actives {
   readonly #freshness: Freshness;
   readonly #active = new Map<string, ActiveCollection>();
   readonly #opening = new Map<string, Promise<void>>();
-  readonly #leaving = new Map<string, Promise<void>>();
+  readonly #leaving = new Map<string, Promise<unknown>>();
   readonly #slots: Slots;
   /** Bytes of those that are being saved on their way out. */
   #savingBytes = 0;
@@ -101,7 +101,8 @@ export class Actives {
     this.#parts.metrics.passivated(reason);
     const isWorthSaving = reason !== "deleted" && reason !== "behind";
     const gone = isWorthSaving ? entry.stop(reason) : entry.leave(false, this.#options.writeTimeoutMs).then(() => entry.stop(reason));
-    const left = gone.finally(() => {
+    // N1: one that was to be opened and is put out before has nothing to drain, but the one before it may still drain.
+    const left = Promise.all([this.#leaving.get(entry.key), gone]).finally(() => {
       if (this.#leaving.get(entry.key) === left) this.#leaving.delete(entry.key);
     });
     this.#leaving.set(entry.key, left);
@@ -188,7 +189,7 @@ export class Actives {
     this.#makeRoom(1);
     this.#active.set(entry.key, entry);
     const opening = this.#open(entry, resolved).finally(() => {
-      this.#opening.delete(entry.key);
+      if (this.#opening.get(entry.key) === opening) this.#opening.delete(entry.key); // not that of one that was begun since
       if (this.#active.size > this.#options.maxActive) this.#sweepSoon(); // those who waited for it ask first
     });
     opening.catch(() => {

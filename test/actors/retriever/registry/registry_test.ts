@@ -300,6 +300,31 @@ test("A query whose collection is put out between being found and being asked op
     assert.ok((metrics.counts.get("passivated count") ?? 0) > 0);
   }));
 
+test("One that is put out while it waits for its last life to drain leaves the next one waiting for the same, not colliding with it", () =>
+  withRegistry({}, async ({ registry, search, store, clock, retrievers }) => {
+    await search({ query: "cat" });
+    let goOn = (): void => {};
+    const until = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    store.set("searchText", { kind: "wait", until });
+    const slow = watch(search({ query: "dog", strategy: "bm25" }));
+    await clock.flush();
+    const releases = [registry.release("docs")]; // its retriever ends when the search has
+    const second = watch(search({ query: "bird" }));
+    await clock.flush();
+    releases.push(registry.release("docs"));
+    const third = watch(search({ query: "bird", strategy: "vector" }));
+    await clock.flush();
+    assert.equal([slow.result, third.result, retrievers().length], [null, null, 1]);
+    store.set("searchText", null);
+    goOn();
+    await clock.advance(1_000);
+    await Promise.all(releases);
+    for (const { result } of [slow, second, third]) assert.ok(typeof result === "object" && result !== null, `${result}`);
+    assert.is(retrievers().length, 1);
+  }));
+
 test("Retrievers leave when their memory is more than all may have", () =>
   withRegistry({ passivation: { idleMs: 600_000, maxBytes: 1_500 } }, async ({ search, put, clock, retrievers, metrics }) => {
     for (const name of ["one", "two"]) {
