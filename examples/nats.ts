@@ -1,10 +1,11 @@
 /**
- * Asks Kennel over NATS, with NATS' own client: a search, an error, and a conversation as it is written.
+ * Asks Kennel over NATS, with NATS' own client: a search, one whose answer may be larger than a message, an error, and a conversation as it is written.
  *
  *   NATS_URL=nats://127.0.0.1:4222 node examples/nats.ts "what happens when a retriever crashes?"
  */
 import process from "node:process";
 import { connect, headers, type Msg, RequestStrategy } from "nats";
+import { requestWhole } from "./nats_parts.ts";
 
 const question = process.argv[2] ?? "what happens when a retriever crashes?";
 /** How long an answer is waited for; Kennel is told, so that it works no longer than that. */
@@ -33,6 +34,10 @@ try {
   const reply = await client.request("kennel.v1.search.kennel", JSON.stringify({ query: question, top_k: 3 }), deadline());
   const { data, mode } = bodyOf<Found>(reply);
   for (const { document_id: document, score } of data) console.log(`${score.toFixed(3)} ${document} (${mode})`);
+
+  const many = { query: question, top_k: 1_000 };
+  const whole = await requestWhole(client, "kennel.v1.search.kennel", many, deadline().headers, TIMEOUT_MS);
+  console.log((JSON.parse(whole.text) as Found).data.length, "hits in one answer");
 
   const refused = await client.request("kennel.v1.search.no-such-collection", JSON.stringify({ query: question }), deadline());
   console.log(refused.headers?.get("Kennel-Error-Code"), refused.headers?.get("Nats-Service-Error"));

@@ -1,4 +1,5 @@
-"""Asks Kennel over NATS, with NATS' own client for Python: a search, an error, and a conversation as it is written.
+"""Asks Kennel over NATS, with NATS' own client for Python: a search, one whose answer does not fit into a message, an error, and
+a conversation as it is written.
 
     pip install nats-py
     NATS_URL=nats://127.0.0.1:4222 python examples/nats_ask.py "what happens when a retriever crashes?"
@@ -33,6 +34,14 @@ async def main():
     found = body_of(await ask("kennel.v1.search.kennel", {"query": QUESTION, "top_k": 3}))
     for hit in found["data"]:
         print(f"{hit['score']:.3f} {hit['document_id']} ({found['mode']})")
+
+    top_k = 1_000
+    many = await ask("kennel.v1.search.kennel", {"query": QUESTION, "top_k": top_k})
+    if (many.headers or {}).get("Kennel-Error-Code") == "payload_too_large":
+        # It says how large the answer was and what a message may have, so that fewer hits can be asked for.
+        fitting = int(many.headers["Kennel-Max-Bytes"]) / int(many.headers["Kennel-Answer-Bytes"])
+        many = await ask("kennel.v1.search.kennel", {"query": QUESTION, "top_k": max(1, int(top_k * fitting / 2))})
+    print(len(body_of(many)["data"]), "hits in one answer")
 
     refused = await ask("kennel.v1.search.no-such-collection", {"query": QUESTION})
     print(refused.headers["Kennel-Error-Code"], refused.headers["Nats-Service-Error"])

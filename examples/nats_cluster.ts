@@ -5,7 +5,8 @@
  *   NATS_URL=nats://127.0.0.1:4222 node examples/nats_cluster.ts "what happens when a retriever crashes?"
  */
 import process from "node:process";
-import { connect, headers, type Msg, type NatsConnection } from "nats";
+import { connect, headers, type NatsConnection } from "nats";
+import { requestWhole } from "./nats_parts.ts";
 
 /** Of what a node tells twice a second; `names` is null where nothing has changed since `version`. */
 interface Heartbeat {
@@ -87,10 +88,10 @@ export class ClusterClient {
   async #ask(subject: string, body: object, timeoutMs: number): Promise<Answer> {
     const given = headers();
     given.set("X-Request-Timeout-Ms", String(Math.max(1, Math.floor(timeoutMs))));
-    const reply: Msg = await this.#nats.request(subject, JSON.stringify(body), { timeout: Math.max(1, timeoutMs), headers: given });
+    const reply = await requestWhole(this.#nats, subject, body, given, Math.max(1, timeoutMs));
     const failure = reply.headers?.get("Kennel-Error-Code");
     if (failure) throw new KennelRefusal(failure, reply.headers?.get("Nats-Service-Error") ?? "");
-    return reply.json<Answer>();
+    return JSON.parse(reply.text) as Answer;
   }
 
   #hear(beat: Heartbeat): void {

@@ -3,8 +3,9 @@ import { Buffer } from "node:buffer";
 import { type MsgHdrs, headers as natsHeaders, type ServiceMsg } from "nats";
 import { type KennelError, kennelError } from "../../runtime/errors.ts";
 import type { HttpAnswer } from "../../runtime/http_message.ts";
-import { writeError } from "../../transport/nats/headers.ts";
-import { isOversized, tooLarge } from "../../transport/nats/oversized.ts";
+import { NATS_HEADERS, writeError } from "../../transport/nats/headers.ts";
+import { isOversized, tooLarge, writeSizes } from "../../transport/nats/oversized.ts";
+import { MAX_ANSWER_BYTES, partsOf } from "../../transport/nats/parts.ts";
 import { jsonOfEvents } from "../http/chat_answers.ts";
 import { fromError, type WireError } from "../schema/errors.ts";
 
@@ -32,7 +33,7 @@ export class Reply {
   whole({ status, headers, body, encoding }: HttpAnswer, returns: string): void {
     const kept = keptHeaders(headers);
     const bytes = typeof body === "string" ? Buffer.from(body, encoding ?? "utf8") : (body ?? NOTHING);
-    if (status < 400) this.#send(bytes, kept, returns);
+    if (status < 400) this.#send(bytes, kept, returns, this.#message.headers?.has(NATS_HEADERS.parts) === true);
     else this.#send(bytes, writeError(errorOf(bytes, headers), kept), returns);
   }
 
@@ -54,7 +55,7 @@ export class Reply {
     if (!isGone()) this.#send(NOTHING, null, returns);
   }
 
-  #send(payload: Uint8Array, headers: MsgHdrs | null, returns: string): void {
+  #send(payload: Uint8Array, headers: MsgHdrs | null, returns: string, takesParts = false): void {
     if (!this.#parts.isConnected()) {
       this.#parts.count("undelivered");
       return;
@@ -63,11 +64,28 @@ export class Reply {
     try {
       this.#message.respond(payload, options);
     } catch (thrown) {
-      this.#parts.count(isOversized(thrown) ? "oversized_answer" : "undelivered");
-      if (!isOversized(thrown)) return;
-      const error = tooLarge("answer", payload.length, this.#parts.maxPayloadBytes);
-      this.#message.respond(Buffer.from(JSON.stringify(fromError(error))), { headers: writeError(error) });
+      if (!isOversized(thrown)) this.#parts.count("undelivered");
+      else if (takesParts && payload.length <= MAX_ANSWER_BYTES) this.#sendInParts(payload, headers, returns);
+      else this.#refuse(payload.length);
     }
+  }
+
+  /** @param returns on the last one */
+  #sendInParts(payload: Uint8Array, kept: MsgHdrs | null, returns: string): void {
+    this.#parts.count("answer_in_parts");
+    const parts = partsOf(payload, this.#parts.maxPayloadBytes, kept ?? undefined);
+    for (const [place, part] of parts.entries()) {
+      const isLast = place === parts.length - 1;
+      this.#message.respond(part.payload, { headers: part.headers, ...(isLast && returns !== "" ? { reply: returns } : {}) });
+    }
+  }
+
+  #refuse(bytes: number): void {
+    const { maxPayloadBytes } = this.#parts;
+    this.#parts.count("oversized_answer");
+    const error = tooLarge("answer", bytes, maxPayloadBytes);
+    const headers = writeSizes(bytes, maxPayloadBytes, writeError(error));
+    this.#message.respond(Buffer.from(JSON.stringify(fromError(error))), { headers });
   }
 }
 

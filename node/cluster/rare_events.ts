@@ -18,7 +18,7 @@ export const BETWEEN_NODES = {
 export const WITH_CLIENTS = {
   foreign_reply_subject: "a client's message names a subject to reply to that is not a client's: it was dropped",
   no_reply_subject: "a client's message names no subject to reply to: it was dropped",
-  oversized_answer: "an answer to a client does not fit into a message of NATS: it was told the limit, and to ask over HTTP",
+  oversized_answer: "an answer to a client does not fit into a message of NATS: it was told the limit and what to do",
   asker_gone: "an answer to a client reached nobody: who asked has gone",
   undelivered: "an answer to a client was not sent: this node was cut off from NATS",
 } as const;

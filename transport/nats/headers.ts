@@ -21,6 +21,9 @@ export const NATS_HEADERS = {
   sequence: "Kennel-Sequence",
   /** On a request: that an answer may come in parts. On each part: how many there are. */
   parts: "Kennel-Parts",
+  /** On the refusal of an answer that does not fit into a message: its size, and what a message may have. */
+  answerBytes: "Kennel-Answer-Bytes",
+  maxBytes: "Kennel-Max-Bytes",
 } as const;
 
 const MAX_TIMEOUT_MS = 86_400_000;

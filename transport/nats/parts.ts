@@ -1,31 +1,41 @@
 /**
  * Answers that do not fit into one message: parts in their order, each with its place and how many there are. Only who has
- * said that it puts them together is sent any, so that a node of an earlier version gets an error that it understands.
+ * said that it puts them together is sent any, so that a node of an earlier version, and a client that knows of none, gets
+ * an error that it understands.
  */
+import { Buffer } from "node:buffer";
 import { headers as emptyHeaders, type Msg, type MsgHdrs } from "nats";
 import { kennelError } from "../../runtime/errors.ts";
 import { NATS_HEADERS } from "./headers.ts";
 
 /** Of an answer whose parts are put together; a node holds as many of them as it has asked for. */
 export const MAX_ANSWER_BYTES = 16_777_216;
-/** For what travels beside a part. */
+/** For a part's place and count. */
 const HEADERS_BYTES = 1_024;
+/** Of one header, beside its name and its value. */
+const HEADER_BYTES = 4;
 
 export interface Part {
   readonly payload: Uint8Array;
   readonly headers: MsgHdrs;
 }
 
-/** @param maxPayloadBytes of one message, headers included */
-export function partsOf(payload: Uint8Array, maxPayloadBytes: number): readonly Part[] {
-  const size = Math.max(1, maxPayloadBytes - HEADERS_BYTES);
+/** @param maxPayloadBytes of one message, headers included @param first headers of the first part besides */
+export function partsOf(payload: Uint8Array, maxPayloadBytes: number, first: MsgHdrs = emptyHeaders()): readonly Part[] {
+  const size = Math.max(1, maxPayloadBytes - HEADERS_BYTES - bytesOf(first));
   const count = Math.ceil(payload.length / size);
   return Array.from({ length: count }, (_, place) => {
-    const headers = emptyHeaders();
+    const headers = place === 0 ? first : emptyHeaders();
     headers.set(NATS_HEADERS.sequence, String(place));
     headers.set(NATS_HEADERS.parts, String(count));
     return { payload: payload.subarray(place * size, (place + 1) * size), headers };
   });
+}
+
+function bytesOf(headers: MsgHdrs): number {
+  let bytes = 0;
+  for (const [name, values] of headers) for (const value of values) bytes += Buffer.byteLength(name + value) + HEADER_BYTES;
+  return bytes;
 }
 
 /** Of a gap in the parts of an answer, or in the chunks of a stream. */

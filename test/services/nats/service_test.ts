@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { connect, createInbox, type NatsConnection, headers as natsHeaders, RequestStrategy } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { ClusterClient, type KennelRefusal } from "../../../examples/nats_cluster.ts";
 import type { NatsServer } from "../../../tooling/servers/nats.ts";
 import { onNode } from "../../journeys/node_rig.ts";
 import { natsCommandPath } from "../../support/services.ts";
@@ -71,9 +72,13 @@ async function withPets({ ask, url }: Asked): Promise<void> {
   await until("the job is done", async () => (await ask(`kennel.v1.jobs.${job.id}`, "")).body.status === "completed");
 }
 
-async function searchOverHttp(url: string, body: object): Promise<{ readonly data: readonly { readonly document_id: string }[] }> {
+async function searchOverHttp(
+  url: string,
+  body: object,
+  collection = "pets",
+): Promise<{ readonly data: readonly { readonly document_id: string }[] }> {
   const headers = { "content-type": "application/json" };
-  return (await fetch(`${url}/v1/collections/pets/search`, { method: "POST", headers, body: JSON.stringify(body) })).json();
+  return (await fetch(`${url}/v1/collections/${collection}/search`, { method: "POST", headers, body: JSON.stringify(body) })).json();
 }
 
 /** Chunks until the empty message, as `requestMany` has them. */
@@ -162,6 +167,12 @@ test("An answer that does not fit into a message is refused by name", () =>
     assert.is(large.body.error?.code, "payload_too_large");
     assert.is(large.header("Nats-Service-Error-Code"), "413");
     assert.match(String(large.body.error?.message), /NATS carries at most \d+ in one message.*or ask over HTTP/);
+    const [bytes, maxBytes] = ["Kennel-Answer-Bytes", "Kennel-Max-Bytes"].map((name) => Number(large.header(name)));
+    assert.is(maxBytes, 900 * 1024);
+    assert.ok(Number(bytes) > Number(maxBytes));
+    assert.match(String(large.body.error?.message), new RegExp(`has ${bytes} bytes.*at most ${maxBytes} .*about \\d+ % of it would fit`));
+    const fewer = Math.floor((16 * Number(maxBytes)) / Number(bytes)) - 1;
+    assert.not((await ask("kennel.v1.search.long", { query: "hares", top_k: fewer, strategy: "bm25" })).body.error, "what it says fits");
     const body = JSON.stringify({ query: "hares", top_k: 1_000, strategy: "bm25" });
     const overHttp = await fetch(`${url}/v1/collections/long/search`, {
       method: "POST",
@@ -171,6 +182,27 @@ test("An answer that does not fit into a message is refused by name", () =>
     assert.is(overHttp.status, 200);
     assert.not((await ask("kennel.v1.search.long", { query: "hares", top_k: 10, include: [] })).body.error);
   }, "max_payload: 900KB"));
+
+test("An answer that does not fit comes in parts to a client that says it takes them, and a short one as ever", () =>
+  onService(async ({ ask, client, url }) => {
+    await fetch(`${url}/v1/collections/long`, { method: "PUT", headers: { "content-type": "application/json" }, body: "{}" });
+    const documents = [...Array(8).keys()].map((place) => ({ id: `${place}`, text: "Häsen are fast. ".repeat(400) }));
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ documents }); // which does not fit either
+    const job = await (await fetch(`${url}/v1/collections/long/documents`, { method: "POST", headers, body })).json();
+    await until("the job is done", async () => (await ask(`kennel.v1.jobs.${job.id}`, "")).body.status === "completed");
+    const kennel = new ClusterClient(client);
+    const asked = { query: "fast", top_k: 100, strategy: "bm25" };
+    const found = await kennel.search("long", asked, WAIT_MS);
+    const overHttp = (await searchOverHttp(url, asked, "long")).data;
+    assert.equal(found.data, overHttp);
+    assert.ok(JSON.stringify(found.data).length > 40_000);
+    assert.is((await kennel.search("long", { ...asked, top_k: 1, include: [] }, WAIT_MS)).data.length, 1);
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    assert.match(metrics, /kennel_nats_events_total\{event="answer_in_parts"\} 1/);
+    const { code } = (await kennel.search("none", asked, WAIT_MS).catch((error) => error)) as KennelRefusal;
+    assert.is(code, "not_found");
+  }, "max_payload: 16KB"));
 
 test("The node goes on over HTTP and stays ready while NATS is away, and the service is back with it", () =>
   onService(async (asked) => {
