@@ -1,10 +1,12 @@
 /** What strangers, mistakes and missing permissions do to a node on a real NATS: FAULTS.md says which outcome each has. */
-import { connect, type NatsConnection } from "nats";
+import { Buffer } from "node:buffer";
+import { readFileSync } from "node:fs";
+import { connect, type NatsConnection, headers as natsHeaders } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { DEFAULT_OPTIONS, type SearchRequest } from "../../../actors/retriever/search.ts";
 import type { NatsServer } from "../../../tooling/servers/nats.ts";
-import { encodeBody } from "../../../transport/nats/body.ts";
+import { decodeBody, encodeBody } from "../../../transport/nats/body.ts";
 import { NATS_HEADERS, readError, writeHeaders } from "../../../transport/nats/headers.ts";
 import { nodeSubject } from "../../../transport/nats/subjects.ts";
 import { type KennelProcess, startKennel } from "../../support/kennel_process.ts";
@@ -140,6 +142,20 @@ test("A request between nodes as the first version sent it is answered", async (
   const answer = await theClient().request(subject, encodeBody(request), { headers, timeout: WAIT_MS });
   assert.is(readError(answer.headers), null);
   assert.match(new TextDecoder("latin1").decode(answer.data), "beagle");
+});
+
+test("A question that a node of the first version has really sent is answered", async () => {
+  const lines = readFileSync(new URL("../../data/older/wire_first_version.jsonl", import.meta.url), "utf8").split("\n");
+  const { headers, base64 } = JSON.parse(lines.find((line) => line.includes(".b.routed_search")) as string);
+  const body = Buffer.from(base64, "base64");
+  const { collection } = decodeBody(body) as SearchRequest;
+  assert.is((await call(theNode(), "PUT", `/v1/collections/${collection}`, {})).status, 201);
+  await call(theNode(), "POST", `/v1/collections/${collection}/documents`, { documents: [{ id: "rex", text: "Rex is a dog" }] });
+  const given = natsHeaders();
+  for (const [name, value] of Object.entries(headers)) given.set(name, String(value));
+  const ask = () => theClient().request(nodeSubject("new", "routed_search"), body, { headers: given, timeout: WAIT_MS });
+  await until("the document is found", async () => new TextDecoder("latin1").decode((await ask()).data).includes("Rex is a dog"));
+  assert.is(readError((await ask()).headers), null);
 });
 
 test("Of two nodes with one name the later one keeps to itself and says so, and both answer", async () => {
