@@ -2,11 +2,11 @@
 // it by its own metric, upgrade it and give up a broken release. Writes bench/KUBERNETES.md with plots. Exit code 1 where a query failed, or a connection
 // broke that nothing had killed.
 //
-//   npm run rollout                        upgrades from the tree of the newest tag
-//   npm run rollout -- --from 9b47812      from that of a commit
-import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+//   npm run rollout -- --help
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { linePlot } from "../bench/harness/plot.ts";
 import { quantile } from "../bench/harness/statistics.ts";
 import { unlessAborted } from "../runtime/cancellation.ts";
@@ -14,11 +14,12 @@ import { imageOf, KennelDeployment } from "../test/services/kubernetes/kennel_de
 import * as scenarios from "../test/services/kubernetes/scenarios.ts";
 import { type LoadOptions, ServiceLoad } from "../test/services/kubernetes/service_load.ts";
 import { Timeline, type Totals } from "../test/services/kubernetes/timeline.ts";
+import { type Formats, formatsOf, OLDER_IMAGE, OLDER_TAG, upgradeEmbedded } from "../test/services/kubernetes/upgrade.ts";
 import { startRerankServer } from "../test/support/rerank_server.ts";
-import { ROOT, runCommand, untilInterrupted } from "./command.ts";
+import { ROOT, untilInterrupted } from "./command.ts";
+import { checkOutOlder, type OlderVersion } from "./older_version.ts";
 import { FERRETDB } from "./services/ferretdb.ts";
 import { provideServices } from "./services/index.ts";
-import { CACHE } from "./services/install.ts";
 import { KUBERNETES_SERVER, KUBERNETES_TOOLS } from "./services/kubernetes.ts";
 import { MILVUS_LITE } from "./services/milvus_lite.ts";
 import { NATS } from "./services/nats.ts";
@@ -32,7 +33,14 @@ const FEW_IN_FLIGHT = 3;
 const RERANK_MS = 300;
 const SECOND_MS = 1_000;
 const QUIET_MS = 2_000;
-const GIT_LIMIT_MS = 60_000;
+const HELP = `npm run rollout [-- --from REF]
+
+Rolls Kennel out on real Kubernetes controllers under load, act by act, and writes bench/KUBERNETES.md. It takes some ten minutes, and installs what it needs.
+
+  --from REF   the older version that the upgrade begins with: whatever git takes for a commit. Its tree is checked out under .cache with the packages of
+               its own lock file, and removed at the end. Default: the newest tag before this commit; where there is none, the first commit that has the
+               Helm chart, which is the oldest that today's manifests can start. Either needs the history: a shallow clone or a tarball has none.
+`;
 
 interface Act {
   readonly what: string;
@@ -43,6 +51,8 @@ interface Act {
 
 interface Outcome extends Totals {
   readonly what: string;
+  /** What pods of the older version have answered: its own faults, which no newer one can mend. */
+  readonly olderFailures: readonly string[];
   readonly atS: number;
   readonly kills: boolean;
   readonly tookS: number;
@@ -50,40 +60,6 @@ interface Outcome extends Totals {
 }
 
 const wait = (durationMs: number) => new Promise((resolve) => setTimeout(resolve, durationMs));
-
-function fromOption(args: readonly string[]): string | null {
-  const at = args.indexOf("--from");
-  return at < 0 ? null : (args[at + 1] ?? "");
-}
-
-/** A commit's tree in the cache, with this checkout's packages. */
-async function treeOf(commit: string, signal: AbortSignal): Promise<string> {
-  const git = async (args: readonly string[]) => {
-    const { code, output } = await runCommand("git", args, { cwd: ROOT, timeoutMs: GIT_LIMIT_MS, signal });
-    if (code !== 0) throw new Error(`git ${args.join(" ")} failed:\n${output}`);
-    return output.trim();
-  };
-  const hash = (await git(["rev-parse", "--verify", `${commit}^{commit}`])).slice(0, 12);
-  const folder = join(CACHE, `tree-${hash}`);
-  if (existsSync(folder)) return folder;
-  const draft = `${folder}.part`;
-  rmSync(draft, { recursive: true, force: true });
-  mkdirSync(draft, { recursive: true });
-  const archive = join(draft, "tree.tar");
-  await git(["archive", "--format=tar", `--output=${archive}`, hash]);
-  const unpacked = await runCommand("tar", ["-xf", archive, "-C", draft], { timeoutMs: GIT_LIMIT_MS, signal });
-  if (unpacked.code !== 0) throw new Error(unpacked.output);
-  rmSync(archive);
-  symlinkSync(join(ROOT, "node_modules"), join(draft, "node_modules"));
-  renameSync(draft, folder);
-  return folder;
-}
-
-async function newestTag(signal: AbortSignal): Promise<string> {
-  const { code, output } = await runCommand("git", ["describe", "--tags", "--abbrev=0"], { cwd: ROOT, timeoutMs: GIT_LIMIT_MS, signal });
-  if (code !== 0) throw new Error("There is no tag to upgrade from; name a commit: npm run rollout -- --from COMMIT");
-  return output.trim();
-}
 
 /** Right answers, late. */
 async function startSlowReranker() {
@@ -99,7 +75,7 @@ async function startSlowReranker() {
   return server;
 }
 
-function actsOf(cluster: KennelDeployment, rerankUrl: string, timeline: Timeline): readonly Act[] {
+function actsOf(cluster: KennelDeployment, rerankUrl: string, timeline: Timeline, formats: Formats): readonly Act[] {
   const tell = (what: string) => {
     timeline.tell(what);
     console.log(what);
@@ -108,6 +84,7 @@ function actsOf(cluster: KennelDeployment, rerankUrl: string, timeline: Timeline
   const load: Omit<LoadOptions, "clients" | "isReranked" | "pauseMs"> = {
     endpoints: cluster.endpoints,
     key: cluster.key,
+    nameOf: (address) => cluster.nameOf(address),
     onQuery: (query) => timeline.ended(query),
   };
   const askMore = async (signal: AbortSignal) => {
@@ -116,7 +93,19 @@ function actsOf(cluster: KennelDeployment, rerankUrl: string, timeline: Timeline
     await more.end();
   };
   const updated = { logLevel: "warn" };
+  const older = { tag: OLDER_TAG };
+  const backAndForth: readonly Act[] = [
+    { what: "back to the older version", kills: false, run: () => scenarios.changeVersion(cluster, release(older), "back", tell) },
+    { what: "forward again", kills: false, run: () => scenarios.changeVersion(cluster, release({}), "again", tell) },
+  ];
   return [
+    { what: "upgrade from the older version", kills: false, run: () => scenarios.changeVersion(cluster, release({}), "forward", tell) },
+    ...(formats.isSharedKept ? backAndForth : []),
+    {
+      what: "the embedded StatefulSet upgraded beside it",
+      kills: false,
+      run: async () => tell(await upgradeEmbedded(cluster, formats)),
+    },
     { what: "rolling update", kills: false, run: () => scenarios.rollingUpdate(cluster, release(updated), tell) },
     { what: "a pod deleted", kills: false, run: () => scenarios.deletePod(cluster, tell) },
     { what: "a pod's process killed (`kill -9`)", kills: true, run: () => scenarios.killProcess(cluster, tell) },
@@ -134,8 +123,6 @@ function actsOf(cluster: KennelDeployment, rerankUrl: string, timeline: Timeline
       kills: false,
       run: () => scenarios.scale(cluster, release({ ...updated, requestsInFlight: FEW_IN_FLIGHT }), release(updated), askMore, tell),
     },
-    { what: "the version before", kills: false, run: () => scenarios.rollingUpdate(cluster, release({ tag: "before" }), tell) },
-    { what: "upgrade from it", kills: false, run: () => scenarios.rollingUpdate(cluster, release({}), tell) },
     {
       what: "a release that never gets ready",
       kills: false,
@@ -153,13 +140,16 @@ async function perform(acts: readonly Act[], timeline: Timeline): Promise<readon
     await run();
     await wait(QUIET_MS);
     const after = timeline.totals;
+    const failures = after.failures.slice(before.failures.length);
+    const isOlder = (failure: string) => failure.startsWith(OLDER_IMAGE);
     outcomes.push({
       what,
       atS: firstSecond,
       kills,
       tookS: Math.round((performance.now() - startedMs) / SECOND_MS),
       queries: after.queries - before.queries,
-      failures: after.failures.slice(before.failures.length),
+      failures: failures.filter((failure) => !isOlder(failure)),
+      olderFailures: failures.filter(isOlder),
       refused: after.refused - before.refused,
       broken: after.broken - before.broken,
       p99Ms: quantile(
@@ -172,15 +162,15 @@ async function perform(acts: readonly Act[], timeline: Timeline): Promise<readon
   return outcomes;
 }
 
-function report(timeline: Timeline, outcomes: readonly Outcome[], from: string): string {
+function report(timeline: Timeline, outcomes: readonly Outcome[], older: OlderVersion, formats: Formats): string {
   const { seconds, happenings } = timeline;
   const total = (read: (outcome: Outcome) => number) => outcomes.reduce((sum, outcome) => sum + read(outcome), 0);
   const marks = outcomes.map(({ atS }, place) => ({ at: atS, label: String(place + 1) }));
   const rows = outcomes.map(
-    ({ what, tookS, queries, failures, refused, broken, p99Ms }, place) =>
-      `| ${place + 1} | ${what} | ${tookS} s | ${queries.toLocaleString("en")} | ${failures.length} | ${refused} | ${broken} | ${p99Ms.toFixed(0)} ms |`,
+    ({ what, tookS, queries, failures, olderFailures, refused, broken, p99Ms }, place) =>
+      `| ${place + 1} | ${what} | ${tookS} s | ${queries.toLocaleString("en")} | ${failures.length} | ${olderFailures.length} | ${refused} | ${broken} | ${p99Ms.toFixed(0)} ms |`,
   );
-  const failures = [...new Set(outcomes.flatMap((outcome) => outcome.failures))];
+  const failures = [...new Set(outcomes.flatMap((outcome) => [...outcome.failures, ...outcome.olderFailures]))];
   writeFileSync(
     join(ROOT, "bench/plots/rollout_pods.svg"),
     linePlot(
@@ -217,15 +207,17 @@ process was killed; it must not anywhere else.
 Of the overlay these times are shortened: \`progressDeadlineSeconds\` (20 s), the autoscaler's windows (4 s up, 10 s down, a step every 8 s); of Kubernetes a
 node's silence (12 s) and the tolerations (2 s). In the autoscaler's act ${MORE_CLIENTS} more clients ask for answers that wait ${RERANK_MS} ms for a reranker, its target is
 ${FEW_IN_FLIGHT} requests a pod (the chart's is 8), and it reads \`kennel_http_requests_in_flight\` from the pods' own /metrics.
-The version before is the tree of \`${from}\`.
+The older version, which has filled the stores and serves first, is \`${older.ref}\`${older.ref === older.commit ? "" : ` (\`${older.commit}\`)`} with the packages of its own lock file. While pods
+of both versions are ready the update stands still: each pod is asked for collections that it holds and that it does not, over HTTP and NATS, and takes a
+document that all others must find. ${formats.isSharedKept ? "" : "There is no act back: its format of the document store is another one."}
 
 One run says little about a busy machine. All parts share its processors, and in the autoscaler's act four nodes start while two answer: on a quiet
 machine it failed none, in runs on processors that had much else to do some of its queries had no answer within their 10 s.
 
-${total(({ queries }) => queries).toLocaleString("en")} queries, ${total((outcome) => outcome.failures.length)} failed.
+${total(({ queries }) => queries).toLocaleString("en")} queries, ${total((outcome) => outcome.failures.length)} failed, and ${total((outcome) => outcome.olderFailures.length)} by a fault of the older version's own.
 
-| | act | took | queries | failed | refused, tried again | broken, tried again | p99 |
-|---|---|---|---|---|---|---|---|
+| | act | took | queries | failed | failed in the older version | refused, tried again | broken, tried again | p99 |
+|---|---|---|---|---|---|---|---|---|
 ${rows.join("\n")}
 ${failures.length === 0 ? "" : `\nWhat failed:\n\n${failures.map((failure) => `- ${failure}`).join("\n")}\n`}
 ![Pods over time](plots/rollout_pods.svg)
@@ -239,24 +231,38 @@ ${happenings.map(({ atS, what }) => `| ${atS} | ${what} | ${seconds[atS]?.pods ?
 }
 
 async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
-  const from = fromOption(args) ?? (await newestTag(signal));
-  const tree = await treeOf(from, signal);
+  const { values } = parseArgs({ args: [...args], options: { from: { type: "string" }, help: { type: "boolean", default: false } } });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const older = await checkOutOlder(values.from ?? null, signal);
+  try {
+    return await rollOut(older, signal);
+  } finally {
+    await older.remove();
+  }
+}
+
+async function rollOut(older: OlderVersion, signal: AbortSignal): Promise<number> {
+  const formats = await formatsOf(older.folder);
   Object.assign(process.env, await provideServices(signal, [FERRETDB, KUBERNETES_SERVER, KUBERNETES_TOOLS, MILVUS_LITE, NATS]));
   const reranker = await startSlowReranker();
-  const cluster = await KennelDeployment.start();
+  const cluster = await KennelDeployment.start(older.folder);
   let load: ServiceLoad | null = null;
   let watching: ReturnType<typeof setInterval> | undefined;
   try {
-    cluster.images.set("kennel:before", imageOf(tree));
-    await scenarios.release(cluster, {}, reranker.url);
+    cluster.images.set(OLDER_IMAGE, imageOf(older.folder));
+    await scenarios.release(cluster, { tag: OLDER_TAG }, reranker.url);
     await unlessAborted(cluster.untilSettled(scenarios.PODS), signal);
     const timeline = new Timeline();
     watching = setInterval(() => timeline.sees(cluster.endpoints.addresses.length), SECOND_MS);
     const { endpoints, key } = cluster;
     const onQuery: LoadOptions["onQuery"] = (query) => timeline.ended(query);
-    load = new ServiceLoad({ endpoints, key, clients: CLIENTS, pauseMs: PAUSE_MS, isReranked: false, onQuery });
-    const outcomes = await unlessAborted(perform(actsOf(cluster, reranker.url, timeline), timeline), signal);
-    const text = report(timeline, outcomes, from);
+    const nameOf = (address: string) => cluster.nameOf(address);
+    load = new ServiceLoad({ endpoints, key, nameOf, clients: CLIENTS, pauseMs: PAUSE_MS, isReranked: false, onQuery });
+    const outcomes = await unlessAborted(perform(actsOf(cluster, reranker.url, timeline, formats), timeline), signal);
+    const text = report(timeline, outcomes, older, formats);
     writeFileSync(join(ROOT, "bench/KUBERNETES.md"), text);
     console.log(text);
     return outcomes.every(({ failures, broken, kills }) => failures.length === 0 && (kills || broken === 0)) ? 0 : 1;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
-const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 30_000;
 
@@ -24,10 +24,12 @@ export interface KennelProcess {
   stop(): Promise<void>;
 }
 
-export async function startKennel(env: Readonly<Record<string, string>> = {}): Promise<KennelProcess> {
+/** @param tree the sources, with their packages, that it is started from */
+export async function startKennel(env: Readonly<Record<string, string>> = {}, tree = ROOT): Promise<KennelProcess> {
   const folder = await mkdtemp(join(tmpdir(), "kennel-process-"));
   const runtimeArgs = "deno" in process.versions ? ["run", "-A", "--no-lock", "--node-modules-dir=manual"] : [];
-  const child = spawn(process.execPath, [...runtimeArgs, MAIN, "serve"], {
+  const child = spawn(process.execPath, [...runtimeArgs, join(tree, "main.ts"), "serve"], {
+    cwd: tree === ROOT ? process.cwd() : tree,
     env: { ...process.env, KENNEL_HTTP_PORT: "0", KENNEL_DATA_DIR: join(folder, "data"), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -52,9 +52,12 @@ export interface ClusterStatus {
 export class Nodes {
   readonly #env: Readonly<Record<string, string>>;
   readonly #nodes = new Map<string, KennelProcess>();
+  readonly #tree: string | undefined;
 
-  constructor(env: Readonly<Record<string, string>>) {
+  /** @param tree the sources, with their packages, that they are started from. @default these */
+  constructor(env: Readonly<Record<string, string>>, tree?: string) {
     this.#env = env;
+    this.#tree = tree;
   }
 
   get names(): readonly string[] {
@@ -68,7 +71,7 @@ export class Nodes {
   }
 
   async start(name: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
-    this.#nodes.set(name, await startKennel({ ...this.#env, KENNEL_NODE_NAME: name, ...env }));
+    this.#nodes.set(name, await startKennel({ ...this.#env, KENNEL_NODE_NAME: name, ...env }, this.#tree));
   }
 
   /** As `kill -9`. */

@@ -24,6 +24,8 @@ import { Nodes, type SharedServers, startSharedServers } from "../cluster/cluste
 
 export const NAMESPACE = "kennel";
 export const COLLECTION = "docs";
+/** Collections that one node holds, so that the others send their queries there. */
+export const SINGLES = ["first", "second", "third", "fourth", "fifth", "sixth"];
 export const PORT = 7400;
 /** As the chart's version has it. */
 export const CURRENT_IMAGE = "kennel:0.1.0";
@@ -75,22 +77,28 @@ export class KennelDeployment {
   readonly images = new Map<string, Image>([[CURRENT_IMAGE, imageOf(ROOT)]]);
   readonly folder: string;
   readonly #machines = new Map<number, Kubelet>();
+  /** Images of all pods that there have been, by address. */
+  readonly #pods = new Map<string, string>();
   readonly #watching = new AbortController();
   readonly #endings: (() => Promise<unknown>)[] = [];
   #servers: SharedServers | null = null;
   #server: KubernetesServer | null = null;
   #endpoints: ServiceEndpoints | null = null;
   #key = "";
+  #adminKey = "";
 
   private constructor(folder: string) {
     this.folder = folder;
   }
 
-  /** Servers, controllers and machines run, the stores are filled; nothing is deployed yet. */
-  static async start(): Promise<KennelDeployment> {
+  /**
+   * Servers, controllers and machines run, the stores are filled; nothing is deployed yet.
+   * @param tree of the version that fills the stores. @default this one
+   */
+  static async start(tree = ROOT): Promise<KennelDeployment> {
     const deployment = new KennelDeployment(await mkdtemp(join(tmpdir(), "kennel-deployment-")));
     try {
-      await deployment.#start();
+      await deployment.#start(tree);
       return deployment;
     } catch (thrown) {
       await deployment.stop();
@@ -113,23 +121,33 @@ export class KennelDeployment {
     return this.#key;
   }
 
+  /** What operators send. */
+  get adminKey(): string {
+    return this.#adminKey;
+  }
+
+  /** Of the NATS servers, `host:port`. */
+  get natsAddresses(): readonly string[] {
+    return this.#servers?.nats.map(({ address }) => address) ?? [];
+  }
+
   async stop(): Promise<void> {
     this.#watching.abort();
     for (const end of this.#endings.reverse()) await end();
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  async #start(): Promise<void> {
+  async #start(tree: string): Promise<void> {
     process.setMaxListeners(MAX_LISTENERS);
     const [servers] = await Promise.all([startSharedServers(), this.#startKubernetes()]);
     this.#servers = servers;
     this.#endings.push(() => servers.stop());
-    await fill(servers);
+    await fill(servers, tree);
     const keys = join(this.folder, "keys.json");
-    const created = await runKennel(["keys", "create", "--name", "test", "--scope", "read", "--collections", "*"], {
-      KENNEL_KEYS_FILE: keys,
-    });
-    this.#key = created.out.trim();
+    const create = async (name: string, scope: string) =>
+      (await runKennel(["keys", "create", "--name", name, "--scope", scope, "--collections", "*"], { KENNEL_KEYS_FILE: keys })).out.trim();
+    this.#key = await create("test", "read");
+    this.#adminKey = await create("operator", "admin");
     await this.apply([
       {
         apiVersion: "v1",
@@ -179,7 +197,14 @@ export class KennelDeployment {
   async startMachine(number: number): Promise<void> {
     const folder = join(this.folder, `machine-${number}`);
     mkdirSync(folder, { recursive: true });
-    this.#machines.set(number, await Kubelet.start({ client: this.client, network: this.network, number, folder, images: this.images }));
+    const { client, network, images } = this;
+    const onPod = (address: string, image: string) => void this.#pods.set(address, image);
+    this.#machines.set(number, await Kubelet.start({ client, network, number, folder, images, onPod }));
+  }
+
+  /** `kennel:0.1.0 at 127.0.1.1`, also of a pod that is gone. */
+  nameOf(address: string): string {
+    return `${this.#pods.get(address) ?? "no pod"} at ${address}`;
   }
 
   /** It loses power. */
@@ -256,20 +281,22 @@ export class KennelDeployment {
 const escaped = (value: string) => value.replaceAll("\\", "\\\\").replaceAll(",", "\\,");
 
 /** By a node that has the stores to itself. */
-async function fill(servers: SharedServers): Promise<void> {
-  const nodes = new Nodes(servers.env);
+async function fill(servers: SharedServers, tree: string): Promise<void> {
+  const nodes = new Nodes(servers.env, tree);
   try {
     await nodes.start("first");
-    await nodes.call("first", "PUT", `/v1/collections/${COLLECTION}`, { replicas: 2 });
     const documents = Array.from({ length: DOCUMENTS }, (_, at) => ({
       id: `d${at}`,
       text: `Number ${at} is about ${["birds", "cats"][at % 2]}`,
     }));
-    const job = await nodes.call<{ readonly id: string }>("first", "POST", `/v1/collections/${COLLECTION}/documents`, { documents });
-    await until("the documents are ingested", async () => {
-      const { body } = await nodes.call<{ readonly status: string }>("first", "GET", `/v1/jobs/${job.body.id}`);
-      return body.status === "completed";
-    });
+    for (const collection of [COLLECTION, ...SINGLES]) {
+      await nodes.call("first", "PUT", `/v1/collections/${collection}`, { replicas: collection === COLLECTION ? 2 : 1 });
+      const job = await nodes.call<{ readonly id: string }>("first", "POST", `/v1/collections/${collection}/documents`, { documents });
+      await until("the documents are ingested", async () => {
+        const { body } = await nodes.call<{ readonly status: string }>("first", "GET", `/v1/jobs/${job.body.id}`);
+        return body.status === "completed";
+      });
+    }
   } finally {
     await nodes.stopAll();
   }

@@ -1,6 +1,7 @@
 /** What happens to a Deployment in its life, each from settled to settled. None of it looks at what clients saw meanwhile. */
 import type { KubernetesObject } from "../../../tooling/manifests.ts";
 import { CURRENT_IMAGE, imageOf, type KennelDeployment, NAMESPACE, until } from "./kennel_deployment.ts";
+import { checkMixed, pausedUpdate } from "./mixed_versions.ts";
 
 export type Tell = (what: string) => void;
 
@@ -52,6 +53,24 @@ export async function rollingUpdate(cluster: KennelDeployment, next: () => Promi
   const before = await namesOf(cluster);
   tell("rolling update");
   await next();
+  await cluster.untilSettled(PODS);
+  const after = await namesOf(cluster);
+  if (after.some((name) => before.includes(name))) throw new Error("A pod was not replaced");
+  tell("all pods are new");
+}
+
+/** As `rollingUpdate` to another version; halfway, when one pod of it is ready beside those of the version before, `checkMixed` looks at all of them. */
+export async function changeVersion(cluster: KennelDeployment, next: () => Promise<void>, mark: string, tell: Tell): Promise<void> {
+  const before = await namesOf(cluster);
+  tell("update to the other version");
+  await pausedUpdate(cluster, next, async () => {
+    tell("two versions side by side");
+    const { pods, forwarded, overNats, written } = await checkMixed(cluster, mark);
+    const each = Object.entries(pods).map(
+      ([image, count]) => `${count} of ${image} (${forwarded[image] ?? "an unknown number of"} queries sent on)`,
+    );
+    tell(`${each.join(" and ")} have found all ${written} documents that they have taken; ${overNats} questions over NATS were answered`);
+  });
   await cluster.untilSettled(PODS);
   const after = await namesOf(cluster);
   if (after.some((name) => before.includes(name))) throw new Error("A pod was not replaced");

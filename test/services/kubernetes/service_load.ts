@@ -21,6 +21,8 @@ export interface LoadOptions {
   readonly pauseMs: number;
   /** Ranks anew through the reranker, which takes its time. */
   readonly isReranked: boolean;
+  /** What a failure says of who has answered so. @default the address */
+  readonly nameOf?: (address: string) => string;
   readonly onQuery: (query: Query) => void;
 }
 
@@ -95,13 +97,13 @@ class Client {
       if (address === null) return { failure: "the Service leads to no pod", refused, broken };
       try {
         const failure = await this.#send(address, question, DEADLINE_MS - (performance.now() - startedMs));
-        return { failure, refused, broken };
+        return { failure: failure === null ? null : `${this.#nameOf(address)}: ${failure}`, refused, broken };
       } catch (thrown) {
         if (thrown instanceof Refused) refused += 1;
         else if (thrown instanceof Broken) broken += 1;
         this.#leave();
         if (avoided !== null || !(thrown instanceof Refused || thrown instanceof Broken))
-          return { failure: `${address}: ${(thrown as Error).message}`, refused, broken };
+          return { failure: `${this.#nameOf(address)}: ${(thrown as Error).message}`, refused, broken };
         avoided = address;
       }
     }
@@ -140,6 +142,10 @@ class Client {
       });
       sent.end(body);
     });
+  }
+
+  #nameOf(address: string): string {
+    return this.#options.nameOf?.(address) ?? address;
   }
 
   #leave(): void {

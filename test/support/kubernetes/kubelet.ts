@@ -16,6 +16,8 @@ export interface KubeletOptions {
   /** For its pods' volumes and what they write; it exists. */
   readonly folder: string;
   readonly images: ReadonlyMap<string, Image>;
+  /** Told of each pod that it begins with: where it really listens, and its container's image. */
+  readonly onPod: (address: string, image: string) => void;
 }
 
 const HEARTBEAT_MS = 2_000;
@@ -116,6 +118,7 @@ export class Kubelet {
     const folder = join(this.#options.folder, `${name}-${uid.slice(0, 8)}`);
     mkdirSync(folder, { recursive: true });
     const reportedAddress = network.reported(number, this.#pods);
+    this.#options.onPod(network.bound(reportedAddress), pod.spec.containers[0]?.image ?? "");
     const worker = new PodWorker(pod, { client, images, folder, reportedAddress, address: network.bound(reportedAddress) });
     this.#workers.set(uid, { worker, name });
     void worker.ended.then(() => this.#workers.delete(uid));
