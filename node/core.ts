@@ -212,6 +212,7 @@ export function startCore(parts: CoreParts): Core {
     foreign: services.foreign,
     clock: parts.clock,
     random: parts.random,
+    tracer: parts.tracer,
     logger: parts.logger.child({ actor: `${supervisor.path}/ingest` }),
   };
   let upkeep: UpkeepControl = upkeepNotBegun(() => collectionsUnknown(services.documentService));

@@ -3,10 +3,13 @@ import type { SpanSpec } from "./tracing.ts";
 
 const PROVIDERS: Readonly<Record<string, string>> = { openai: "openai", azure: "azure.ai.openai" };
 
-/** @param model as Kennel names it: `openai:gpt-4o-mini`; one without a provider is Kennel's own */
-export function modelSpan(operation: "chat" | "embeddings", model: string): SpanSpec {
+/**
+ * @param operation `rerank` has no name among the conventions
+ * @param model as Kennel names it: `openai:gpt-4o-mini` @param own the provider of one without: Kennel itself, unless given
+ */
+export function modelSpan(operation: "chat" | "embeddings" | "rerank", model: string, own = "kennel"): SpanSpec {
   const colon = model.indexOf(":");
-  const provider = colon === -1 ? "kennel" : (PROVIDERS[model.slice(0, colon)] ?? model.slice(0, colon));
+  const provider = colon === -1 ? own : (PROVIDERS[model.slice(0, colon)] ?? model.slice(0, colon));
   const name = model.slice(colon + 1);
   return {
     name: `${operation} ${name}`,

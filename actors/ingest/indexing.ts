@@ -1,6 +1,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { kennelError } from "../../runtime/errors.ts";
 import type { Logger } from "../../telemetry/logs.ts";
+import type { Tracer } from "../../telemetry/tracing.ts";
 import type { Catalog } from "../document_store/catalog.ts";
 import type { CollectionRecord } from "../document_store/collection_record.ts";
 import type { SourceDocument } from "../document_store/document_record.ts";
@@ -47,6 +48,8 @@ export interface IndexingParts {
   readonly metrics: IngestMetrics;
   readonly limits: IndexingLimits;
   readonly clock: Clock;
+  /** @default none: nothing is traced */
+  readonly tracer?: Tracer;
 }
 
 /** Batches read at once: the next one is parsed while one is stored. */

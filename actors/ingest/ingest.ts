@@ -1,8 +1,10 @@
 import { neverReached } from "../../runtime/errors.ts";
 import type { ActorContext, Behavior, Outcome, PendingAsk } from "../../supervisor/kernel/behavior.ts";
+import { NO_TRACER } from "../../telemetry/tracing.ts";
 import { Indexing } from "./indexing.ts";
 import { noteFinished } from "./ingest_metrics.ts";
 import type { IngestOptions, IngestState, Queued } from "./ingest_state.ts";
+import { JobTraces } from "./job_traces.ts";
 import type { CancelMessage, IngestMessage, Work } from "./messages.ts";
 import { begin, end, endRound, handBack, judged, retryLater, startRound, take } from "./rounds.ts";
 import { Schedule } from "./schedule.ts";
@@ -23,6 +25,7 @@ export function ingestBehavior(options: IngestOptions): Behavior<IngestState, In
       const state: IngestState = {
         indexing: new Indexing({ ...options, beginRepair: (record, signal) => beginRepair(options, record, context, signal) }),
         schedule: new Schedule<Queued>(options.maxParallel),
+        traces: new JobTraces(options.tracer ?? NO_TRACER),
         acceptingBytes: 0,
         jobsMade: 0,
         wake: null,
@@ -77,7 +80,7 @@ function handle(options: IngestOptions, state: IngestState, message: IngestMessa
     case "accepted":
       state.acceptingBytes -= message.bytes;
       settle(message.ask, message.outcome);
-      if (message.outcome.ok) begin(options, state, message.outcome.value);
+      if (message.outcome.ok) begin(options, state, message.outcome.value, message.origin);
       break;
     case "taken":
       take(options, state, message.job, context);

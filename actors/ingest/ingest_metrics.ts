@@ -1,4 +1,5 @@
 import type { Clock } from "../../runtime/clock.ts";
+import { NO_TRACER, type Tracer, traced } from "../../telemetry/tracing.ts";
 import type { ParsedDocument } from "../document_store/document_record.ts";
 import type { JobRecord } from "../document_store/job_record.ts";
 
@@ -39,12 +40,12 @@ export function noteFinished(metrics: IngestMetrics, job: JobRecord): void {
 }
 
 export async function timed<Result>(
-  { metrics, clock }: { readonly metrics: IngestMetrics; readonly clock: Clock },
+  { metrics, clock, tracer = NO_TRACER }: { readonly metrics: IngestMetrics; readonly clock: Clock; readonly tracer?: Tracer },
   step: string,
   work: () => Promise<Result>,
 ): Promise<Result> {
   const startedMs = clock.monotonicMs();
-  const result = await work();
+  const result = await traced(tracer, { name: `ingest ${step}` }, work);
   metrics.step(step, clock.monotonicMs() - startedMs);
   return result;
 }

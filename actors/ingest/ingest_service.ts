@@ -1,5 +1,6 @@
 import { kennelError } from "../../runtime/errors.ts";
 import type { ActorRef, Asks } from "../../supervisor/kernel/behavior.ts";
+import { NO_TRACER } from "../../telemetry/tracing.ts";
 import type { BuildSettings, CollectionRecord } from "../document_store/collection_record.ts";
 import type { ReindexPlan } from "../document_store/index_version.ts";
 import type { JobRecord } from "../document_store/job_record.ts";
@@ -11,6 +12,7 @@ import { notForWhoAsks, refuseRebuild, refuseUnfit, seesNothingAdopted, writable
 import { PLAIN_PLAN } from "./comparing.ts";
 import type { Indexing } from "./indexing.ts";
 import type { IngestOptions } from "./ingest_state.ts";
+import { originOf } from "./job_traces.ts";
 import { expandJsonLines } from "./json_lines.ts";
 import type { ExclusiveMessage, IngestMessage } from "./messages.ts";
 
@@ -66,6 +68,7 @@ export interface IngestService {
 
 /** The service before the actor: documents are checked and hashed here, on the asker's time. */
 export function ingestService(actor: ActorRef<IngestMessage>, options: IngestOptions, timeoutMs: number): IngestService {
+  const origin = () => originOf(options.tracer ?? NO_TRACER);
   const exclusive = <Result>(collection: string, work: (indexing: Indexing, signal: AbortSignal) => Promise<Result>, signal: AbortSignal) =>
     actor.ask<Result>({ kind: "exclusive", collection, work } as ExclusiveMessage & Asks<Result>, { timeoutMs, signal });
   const adoptedTarget = (collection: string): AdoptedTarget | null => {
@@ -89,7 +92,7 @@ export function ingestService(actor: ActorRef<IngestMessage>, options: IngestOpt
         if (seesNothingAdopted(replaceable)) throw notForWhoAsks(record.name);
       }
       return actor.ask<JobRecord>(
-        { kind: "accept", collection: record.name, documents, inferred, bytes, replaceable },
+        { kind: "accept", collection: record.name, documents, inferred, bytes, replaceable, origin: origin() },
         { timeoutMs, signal },
       );
     },
@@ -119,7 +122,7 @@ export function ingestService(actor: ActorRef<IngestMessage>, options: IngestOpt
       const record = options.catalog.resolve(collection)?.record;
       if (record !== undefined) refuseRebuild(record);
       options.modelOf(build.embedding); // one that is not here would fail every page
-      return actor.ask<JobRecord>({ kind: "reindex", collection, build, plan }, { timeoutMs, signal });
+      return actor.ask<JobRecord>({ kind: "reindex", collection, build, plan, origin: origin() }, { timeoutMs, signal });
     },
     switchVersion: (collection, version, keepUntilMs, signal) =>
       exclusive(collection, (indexing, inner) => indexing.standby.switchTo(collection, version, keepUntilMs, inner), signal),

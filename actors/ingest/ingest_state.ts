@@ -4,6 +4,7 @@ import type { ActorContext } from "../../supervisor/kernel/behavior.ts";
 import type { ForeignCollections } from "../vector_store/adoption.ts";
 import type { AcceptLimits } from "./accept.ts";
 import type { Indexing, IndexingParts } from "./indexing.ts";
+import type { JobTraces } from "./job_traces.ts";
 import type { IngestMessage } from "./messages.ts";
 import type { Schedule } from "./schedule.ts";
 import type { SharedJobs } from "./sharing/shared_jobs.ts";
@@ -30,6 +31,7 @@ export interface Queued {
 export interface IngestState {
   readonly indexing: Indexing;
   readonly schedule: Schedule<Queued>;
+  readonly traces: JobTraces;
   acceptingBytes: number;
   jobsMade: number;
   wake: Timer | null;

@@ -5,6 +5,7 @@ import type { ReindexPlan } from "../document_store/index_version.ts";
 import type { JobRecord } from "../document_store/job_record.ts";
 import type { AttributeType, VisibleFilter } from "../vector_store/filter.ts";
 import type { Indexing } from "./indexing.ts";
+import type { JobOrigin } from "./job_traces.ts";
 import type { TakenJob, Verdict } from "./sharing/shared_jobs.ts";
 
 /** What an exclusive step does; nothing else runs on its collection meanwhile. */
@@ -18,6 +19,7 @@ export interface AcceptMessage extends Asks<JobRecord> {
   readonly bytes: number;
   /** Which documents that are there may be replaced; null: all. */
   readonly replaceable: VisibleFilter | null;
+  readonly origin: JobOrigin | null;
 }
 
 export interface ReindexMessage extends Asks<JobRecord> {
@@ -25,6 +27,7 @@ export interface ReindexMessage extends Asks<JobRecord> {
   readonly collection: string;
   readonly build: BuildSettings;
   readonly plan: ReindexPlan;
+  readonly origin: JobOrigin | null;
 }
 
 export interface ExclusiveMessage extends Asks<unknown> {
@@ -59,7 +62,13 @@ export type IngestMessage =
   | ExclusiveMessage
   | CancelMessage
   | ChangedMessage
-  | { readonly kind: "accepted"; readonly bytes: number; readonly ask: PendingAsk | null; readonly outcome: Outcome<JobRecord> }
+  | {
+      readonly kind: "accepted";
+      readonly bytes: number;
+      readonly ask: PendingAsk | null;
+      readonly origin: JobOrigin | null;
+      readonly outcome: Outcome<JobRecord>;
+    }
   | {
       readonly kind: "round_ended";
       readonly jobId: string;

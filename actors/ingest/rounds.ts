@@ -3,17 +3,20 @@ import type { ActorContext, Outcome } from "../../supervisor/kernel/behavior.ts"
 import type { JobRecord } from "../document_store/job_record.ts";
 import type { IngestOptions, IngestState } from "./ingest_state.ts";
 import { putOff, waitForOthers } from "./job_backoff.ts";
+import type { JobOrigin } from "./job_traces.ts";
 import type { IngestMessage, JudgedMessage, RoundResult } from "./messages.ts";
 import type { OpenJob } from "./schedule.ts";
 import type { TakenJob } from "./sharing/shared_jobs.ts";
 
 /** J4 */
-export function begin(options: IngestOptions, state: IngestState, job: JobRecord): void {
-  if (options.shared === null) state.schedule.addJob(job.id, job.collection);
-  else void options.shared.offer(job);
+export function begin(options: IngestOptions, state: IngestState, job: JobRecord, origin: JobOrigin | null): void {
+  if (options.shared !== null) return void options.shared.offer(job, origin);
+  state.traces.note(job.id, origin);
+  state.schedule.addJob(job.id, job.collection);
 }
 
 export function take(options: IngestOptions, state: IngestState, job: TakenJob, context: ActorContext<IngestMessage>): void {
+  state.traces.note(job.id, job.origin ?? null);
   state.schedule.addJob(job.id, job.collection);
   if (job.isInherited) state.indexing.noteUnknown(job.collection);
   if (job.giveUp !== null) giveUp(options, state, job.id, job.giveUp, context);
@@ -27,6 +30,7 @@ export function handBack(options: IngestOptions, state: IngestState): void {
 /** The job needs no more work. */
 export function end(options: IngestOptions, state: IngestState, jobId: string): void {
   state.schedule.removeJob(jobId);
+  state.traces.forget(jobId);
   options.shared?.ended(jobId);
 }
 
@@ -38,7 +42,8 @@ export function startRound(
 ): void {
   const { shared } = options;
   const shouldStop = () => state.schedule.job(id)?.isCancelled ?? true;
-  const round = (signal: AbortSignal): Promise<RoundResult> => state.indexing.runRound(id, collection, shouldStop, signal);
+  const round = (signal: AbortSignal): Promise<RoundResult> =>
+    state.traces.round(id, collection, () => state.indexing.runRound(id, collection, shouldStop, signal));
   context.pipe(
     async (signal) => (shared === null ? round(signal) : ((await shared.withCollection(collection, false, signal, round)) ?? "elsewhere")),
     (outcome) => ({ kind: "round_ended", jobId: id, collection, outcome }),

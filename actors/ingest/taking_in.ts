@@ -1,5 +1,6 @@
 import { kennelError, toKennelError } from "../../runtime/errors.ts";
 import type { ActorContext } from "../../supervisor/kernel/behavior.ts";
+import { NO_TRACER } from "../../telemetry/tracing.ts";
 import type { BuildSettings, CollectionRecord } from "../document_store/collection_record.ts";
 import type { ReindexPlan } from "../document_store/index_version.ts";
 import type { JobRecord } from "../document_store/job_record.ts";
@@ -18,15 +19,18 @@ export function accept(options: IngestOptions, state: IngestState, message: Acce
   state.acceptingBytes += message.bytes;
   state.jobsMade += 1;
   const jobId = newJobId(options, state.jobsMade);
-  const { collection, documents, inferred, bytes, replaceable } = message;
-  // J1: the work follows the actor's life, not the asker's.
+  const { collection, documents, inferred, bytes, replaceable, origin } = message;
+  const put = async (signal: AbortSignal) => {
+    const job = await options.documents.acceptDocuments(collection, jobId, documents, inferred, signal, replaceable);
+    await options.catalog.refresh(collection, signal);
+    return job;
+  };
+  const { tracer = NO_TRACER } = options;
+  const span = tracer.active();
+  // J1: the work follows the actor's life, not the asker's; its spans are the asker's as long as that is there.
   context.pipe(
-    async (signal) => {
-      const job = await options.documents.acceptDocuments(collection, jobId, documents, inferred, signal, replaceable);
-      await options.catalog.refresh(collection, signal);
-      return job;
-    },
-    (outcome) => ({ kind: "accepted", bytes, ask, outcome }),
+    (signal) => tracer.within(span, () => put(signal)),
+    (outcome) => ({ kind: "accepted", bytes, ask, origin, outcome }),
   );
 }
 
@@ -34,7 +38,7 @@ export function accept(options: IngestOptions, state: IngestState, message: Acce
 export function reindex(
   options: IngestOptions,
   state: IngestState,
-  { collection, build, plan }: ReindexMessage,
+  { collection, build, plan, origin }: ReindexMessage,
   context: ActorContext<IngestMessage>,
 ): void {
   const ask = context.pendingAsk;
@@ -45,7 +49,7 @@ export function reindex(
   }
   context.pipe(
     (signal) => makeReindex(options, collection, build, plan, signal),
-    (outcome) => ({ kind: "accepted", bytes: 0, ask, outcome }),
+    (outcome) => ({ kind: "accepted", bytes: 0, ask, origin, outcome }),
   );
 }
 
@@ -60,7 +64,7 @@ export async function beginRepair(
   try {
     const job = await makeReindex(options, record.name, { language, embedding, chunking }, null, signal);
     options.logger.warn({ collection: record.name, job: job.id }, "An index was lost and is built anew");
-    context.self.tell({ kind: "accepted", bytes: 0, ask: null, outcome: { ok: true, value: job } }, { lane: "control" });
+    context.self.tell({ kind: "accepted", bytes: 0, ask: null, origin: null, outcome: { ok: true, value: job } }, { lane: "control" });
   } catch (thrown) {
     if (toKennelError(thrown).code !== "conflict") throw thrown;
     await options.catalog.refresh(record.name, signal);

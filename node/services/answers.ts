@@ -1,4 +1,5 @@
 import { openRedisFailover } from "../../actors/redis/redis_failover.ts";
+import { tracedRedis } from "../../actors/redis/traced.ts";
 import { type AnswerStore, SharedAnswers } from "../../actors/retriever/answers/shared_answers.ts";
 import { redisAddresses } from "../../config/schema.ts";
 import { superviseService } from "../../supervisor/service.ts";
@@ -14,7 +15,7 @@ export interface AnswerServices {
 }
 
 /** Answers in the Redis that is configured, a service of its own beside the embeddings there. */
-export function superviseSharedAnswers({ supervisor, config }: ServiceParts): AnswerServices {
+export function superviseSharedAnswers({ supervisor, config, tracer }: ServiceParts): AnswerServices {
   const { redis, cache } = config;
   let store: Awaited<ReturnType<typeof openRedisFailover>> | null = null;
   let answers: SharedAnswers | null = null;
@@ -24,7 +25,8 @@ export function superviseSharedAnswers({ supervisor, config }: ServiceParts): An
     limits: config.supervision.embeddingCache,
     open: async () => {
       const { answerKeyPrefix: keyPrefix, connectTimeoutMs } = redis;
-      store = await openRedisFailover({ keyPrefix, connectTimeoutMs, ttlMs: cache.answerTtlMs, urls: redisAddresses(redis.url) });
+      const urls = redisAddresses(redis.url);
+      store = tracedRedis(tracer, await openRedisFailover({ keyPrefix, connectTimeoutMs, ttlMs: cache.answerTtlMs, urls }));
       return store;
     },
     close: (opened) => opened.close(),

@@ -12,6 +12,7 @@ import { superviseEmbeddingModel } from "../../actors/embedding/supervised.ts";
 import { tracedEmbeddingModel } from "../../actors/embedding/traced.ts";
 import { Provider } from "../../actors/model_provider/provider.ts";
 import { openRedisFailover } from "../../actors/redis/redis_failover.ts";
+import { tracedRedis } from "../../actors/redis/traced.ts";
 import type { ProviderChoice } from "../../config/embedding_choice.ts";
 import { redisAddresses } from "../../config/schema.ts";
 import { KennelError } from "../../runtime/errors.ts";
@@ -168,7 +169,7 @@ function redisLevel(parts: ServiceParts, part: ProviderPart): readonly Level[] {
     {
       name: `${part.levels}redis`,
       open: async () => {
-        store = await openRedisFailover({ ...redis, urls: redisAddresses(redis.url) });
+        store = tracedRedis(parts.tracer, await openRedisFailover({ ...redis, urls: redisAddresses(redis.url) }));
         return embeddingsIn(store);
       },
       pool: () => store?.pool ?? NO_POOL,

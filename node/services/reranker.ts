@@ -1,6 +1,7 @@
 import { CohereReranker } from "../../actors/reranker/cohere.ts";
 import type { Reranker } from "../../actors/reranker/reranker.ts";
 import { superviseReranker } from "../../actors/reranker/supervised.ts";
+import { tracedReranker } from "../../actors/reranker/traced.ts";
 import { KennelError } from "../../runtime/errors.ts";
 import { type HttpPool, openHttpPool } from "../../runtime/http_pool.ts";
 import { type Service, superviseService } from "../../supervisor/service.ts";
@@ -16,7 +17,7 @@ interface RerankService {
 }
 
 /** The service at `rerank.url`; null: there is none. */
-export function superviseReranking({ supervisor, config, clock, metrics }: ServiceParts): RerankService | null {
+export function superviseReranking({ supervisor, config, clock, metrics, tracer }: ServiceParts): RerankService | null {
   const { rerank } = config;
   if (rerank.url === "") return null;
   let pool: HttpPool | null = null;
@@ -36,9 +37,8 @@ export function superviseReranking({ supervisor, config, clock, metrics }: Servi
         throw thrown;
       }
       pool = opened;
-      return measured(reranker, (outcome, durationMs) =>
-        metrics.store.called({ store: "reranker", operation: "rerank", outcome, durationMs }),
-      );
+      const seen = tracer.isOn ? tracedReranker(tracer, reranker, config.traces.content) : reranker;
+      return measured(seen, (outcome, durationMs) => metrics.store.called({ store: "reranker", operation: "rerank", outcome, durationMs }));
     },
     close: async () => {
       await pool?.close();

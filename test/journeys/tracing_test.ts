@@ -1,7 +1,9 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { WireJob } from "../../bridge/schema/jobs.ts";
 import { type Behaviour, startOpenAiServer } from "../support/openai_server.ts";
 import { drawTrace, type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from "../support/otlp_receiver.ts";
+import { startRerankServer } from "../support/rerank_server.ts";
 import { until } from "./caller.ts";
 import { type NodeRig, onNode } from "./node_rig.ts";
 
@@ -12,6 +14,7 @@ const LEFT_OUT = { traceparent: `00-${TRACE}-b7ad6b7169203331-00` };
 const CANARY = "canary-7f3a91-do-not-print";
 const PETS = [{ id: "manx", text: "The Manx is a cat without a tail." }];
 const SEARCH = "/v1/collections/pets/search";
+const DOCUMENTS_SPAN = "POST /v1/collections/{collection}/documents";
 const SEARCH_SPAN = "POST /v1/collections/{collection}/search";
 
 const ended = (name: string) => (spans: readonly ReceivedSpan[]) => spans.some((span) => span.name === name);
@@ -46,6 +49,72 @@ test("What the caller has left out of its traces is in none, nor is what the sha
     assert.equal([...new Set(receiver.spans.map(({ traceId }) => traceId))], [TRACE]);
     assert.is(receiver.spans.filter(({ name }) => name === SEARCH_SPAN).length, 1);
   }));
+
+test("Documents are followed from their request through their job: read, embedded, stored, indexed, without their text", () =>
+  onTraced({ KENNEL_TRACES_RATIO: "0" }, async ({ caller }, receiver) => {
+    const documents = [{ id: "rex", text: `Rex is a dog, ${CANARY}` }];
+    const job = await caller.must<WireJob>(
+      "POST",
+      "/v1/collections/pets/documents",
+      { documents },
+      { ...SAMPLED, "x-request-id": "req-7" },
+    );
+    await caller.jobEnded(job);
+    const isWhole = (spans: readonly ReceivedSpan[]) => ended(DOCUMENTS_SPAN)(spans) && ended("finish_job sqlite")(spans);
+    const spans = await receiver.trace(isWhole, TRACE);
+    const known = new Map(spans.map((span) => [span.spanId, span]));
+    const above = ({ parentSpanId }: ReceivedSpan) => known.get(parentSpanId);
+    const pathOf = (span: ReceivedSpan): string[] => [span.name, ...(above(span) === undefined ? [] : pathOf(above(span) as ReceivedSpan))];
+    const [round] = spans.filter(({ name }) => name === "ingest round");
+    assert.is(above(round as ReceivedSpan)?.name, DOCUMENTS_SPAN);
+    assert.equal(
+      [round?.attributes["kennel.job.id"], round?.attributes["kennel.collection"], round?.attributes["kennel.ingest.round"]],
+      [job.id, "pets", 1],
+    );
+    for (const [name, under] of [
+      ["accept_documents sqlite", "handle ingest"],
+      ["pending_documents sqlite", "ingest round"],
+      ["put_chunks sqlite", "ingest store"],
+      ["replace_documents lancedb", "ingest index"],
+      ["mark_indexed sqlite", "ingest store"],
+      ["ingest prepare", "ingest round"],
+    ] as const) {
+      const found = spans.find((span) => span.name === name);
+      assert.ok(found !== undefined && pathOf(found).includes(under), `${name} is below ${under}`);
+    }
+    assert.not.match(receiver.bodies.join(), CANARY);
+  }));
+
+test("A job whose request is in no trace is in none either", () =>
+  onTraced({ KENNEL_TRACES_RATIO: "0" }, async ({ caller, node }, receiver) => {
+    const documents = [{ id: "rex", text: "Rex is a dog" }];
+    await caller.jobEnded(await caller.must("POST", "/v1/collections/pets/documents", { documents }, LEFT_OUT));
+    await caller.addDocuments("pets", documents);
+    await node.stop("to send what waits");
+    assert.equal(receiver.spans, []);
+  }));
+
+for (const content of ["false", "true"]) {
+  test(`A reranker's call says how many texts it was given, and what was asked with content "${content}"`, async () => {
+    const rerank = await startRerankServer();
+    try {
+      await onTraced({ KENNEL_RERANK_URL: rerank.url, KENNEL_TRACES_CONTENT: content }, async ({ caller }, receiver) => {
+        await caller.must("POST", SEARCH, { query: `tail ${CANARY}`, rerank: true, allow_degraded: false }, SAMPLED);
+        const call = (await receiver.trace(ended(SEARCH_SPAN), TRACE)).find(({ name }) => name === "rerank rerank-v3.5");
+        assert.is(call?.kind, 3);
+        assert.equal(
+          ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "kennel.rerank.texts"].map((key) =>
+            String(call?.attributes[key]),
+          ),
+          ["rerank", "cohere", "rerank-v3.5", "1"],
+        );
+        assert.is(receiver.bodies.join().includes(CANARY), content === "true");
+      });
+    } finally {
+      await rerank.stop();
+    }
+  });
+}
 
 test("A latency's bucket names the trace of its last observation, for who reads OpenMetrics", () =>
   onTraced({}, async ({ caller, node }) => {

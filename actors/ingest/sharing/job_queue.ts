@@ -1,8 +1,11 @@
 import type { JobRecord } from "../../document_store/job_record.ts";
+import type { JobOrigin } from "../job_traces.ts";
 
 export interface QueuedJob {
   readonly id: string;
   readonly collection: string;
+  /** The request that has asked for it; null or missing: not known, or not traced. */
+  readonly origin?: JobOrigin | null;
 }
 
 /** A job that the queue has handed to this node. One of `done` and `retry` ends it; until then no other node is given it. */

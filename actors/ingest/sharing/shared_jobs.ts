@@ -4,6 +4,7 @@ import type { Random } from "../../../runtime/random.ts";
 import type { Logger } from "../../../telemetry/logs.ts";
 import type { DocumentStore } from "../../document_store/document_store.ts";
 import type { JobRecord } from "../../document_store/job_record.ts";
+import type { JobOrigin } from "../job_traces.ts";
 import { claimOf, HeldJobs, MAX_HELD } from "./held_jobs.ts";
 import type { Delivery, JobQueue, QueuedJob } from "./job_queue.ts";
 import { OpenJobs } from "./open_jobs.ts";
@@ -166,10 +167,11 @@ export class SharedJobs {
     this.#life?.session.assertValid();
   }
 
-  /** A job that this node has just put into the document store. */
-  async offer(job: JobRecord): Promise<void> {
+  /** A job that this node has just put into the document store. @param origin null: not known, or not traced */
+  async offer(record: JobRecord, origin: JobOrigin | null): Promise<void> {
     this.#open.added();
-    this.#parts.queue?.tell(job);
+    this.#parts.queue?.tell(record);
+    const job: QueuedJob = { id: record.id, collection: record.collection, origin };
     if ((await this.#parts.queue?.put(job)) === true || this.#isLeaving) return;
     await this.#take(job, null);
   }
@@ -249,7 +251,7 @@ export class SharedJobs {
       if (outcome === "claimed") {
         const giveUp = delivery === null ? null : await this.#endlessness(delivery);
         const isInherited = isSwept && this.#parts.queue === null;
-        const isTaken = !this.#isLeaving && life.taker.take({ id: job.id, collection: job.collection, giveUp, isInherited });
+        const isTaken = !this.#isLeaving && life.taker.take({ ...job, giveUp, isInherited });
         if (!isTaken) this.givenBack(job.id);
         return;
       }

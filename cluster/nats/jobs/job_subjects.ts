@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { QueuedJob } from "../../../actors/ingest/sharing/job_queue.ts";
 import { SUBJECT_ROOT } from "../../../transport/nats/subjects.ts";
 
 // Of a job: `stores` is what nodes say of the stores that they share, `collection` and `job` are one token each. No query
@@ -19,21 +20,33 @@ export const deadSubject = (stores: string, collection: string, job: string) =>
 export const progressSubject = (collection: string, job: string) => `${SUBJECT_ROOT}.events.ingest.${collection}.${job}`;
 
 const token = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
-const wireJob = z.object({ job: token, collection: token });
+/** A version before this one does not write it; one that makes no sense is left out, and costs no job anything. */
+const wireOrigin = z
+  .object({
+    traceparent: z.string().regex(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/),
+    request_id: z.string().max(256),
+  })
+  .optional()
+  .catch(undefined);
+const wireJob = z.object({ job: token, collection: token, origin: wireOrigin });
 const MAX_CHARACTERS = 1_024;
 
-/** The queue carries ids alone. */
-export function encodeJob(job: { readonly id: string; readonly collection: string }): string {
-  const wire: z.input<typeof wireJob> = { job: job.id, collection: job.collection };
+/** The queue carries ids alone: of the job, and of the request that has asked for it where that is traced. */
+export function encodeJob({ id, collection, origin }: QueuedJob): string {
+  const said = origin === undefined || origin === null ? {} : { origin: { traceparent: origin.traceparent, request_id: origin.requestId } };
+  const wire: z.input<typeof wireJob> = { job: id, collection, ...said };
   return JSON.stringify(wire);
 }
 
 /** Null: not what `encodeJob` writes. */
-export function parseJob(text: string): { readonly id: string; readonly collection: string } | null {
+export function parseJob(text: string): QueuedJob | null {
   if (text.length > MAX_CHARACTERS) return null;
   try {
     const { data } = wireJob.safeParse(JSON.parse(text));
-    return data === undefined ? null : { id: data.job, collection: data.collection };
+    if (data === undefined) return null;
+    const { job, collection, origin } = data;
+    const said = origin === undefined ? {} : { origin: { traceparent: origin.traceparent, requestId: origin.request_id } };
+    return { id: job, collection, ...said };
   } catch {
     return null;
   }

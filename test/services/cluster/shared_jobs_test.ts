@@ -73,7 +73,7 @@ async function openShare({ url, nats, stores, shares }: Context, hasQueue = true
     taken,
     handedBack: 0,
     async accept(jobId) {
-      await jobs.offer(await store.acceptDocuments("docs", jobId, [textDocument(jobId, "text")], {}, signal));
+      await jobs.offer(await store.acceptDocuments("docs", jobId, [textDocument(jobId, "text")], {}, signal), null);
     },
     async close() {
       await jobs.end();

@@ -64,6 +64,31 @@ test("A query that another node answers is one trace, a tree of both nodes' span
   console.log(drawTrace(spans));
 });
 
+test("A job that another node takes goes on with the trace of the request that has asked for it", async () => {
+  for (let at = 0; at < MAX_QUERIES; at++) {
+    const traceId = (0x2000 + at).toString(16).padStart(32, "b");
+    const taken = await fetch(`${nodes.of("b").url}/v1/collections/docs/documents`, {
+      method: "POST",
+      headers: { "content-type": "application/json", traceparent: `00-${traceId}-b7ad6b7169203331-01` },
+      body: JSON.stringify({ documents: [{ id: `job-${at}`, text: `Document ${at} about fish ${CANARY}` }] }),
+    });
+    assert.is(taken.status, 202);
+    const { id } = (await taken.json()) as { readonly id: string };
+    const isWhole = (spans: readonly ReceivedSpan[]) =>
+      spans.some(({ name }) => name === "finish_job mongodb") && spans.some(({ name }) => name.startsWith("POST "));
+    const spans = await receiver.trace(isWhole, traceId);
+    const rounds = spans.filter(({ name }) => name === "ingest round");
+    if (rounds[0]?.node !== "a") continue;
+    const request = spans.find(({ name }) => name === "POST /v1/collections/{collection}/documents");
+    assert.is(request?.node, "b");
+    for (const round of rounds) assert.equal([round.parentSpanId, round.attributes["kennel.job.id"]], [request?.spanId, id]);
+    assert.is(spans.find(({ name }) => name === "replace_documents milvus")?.node, "a");
+    assert.not.match(receiver.bodies.join(), CANARY);
+    return console.log(drawTrace(spans));
+  }
+  throw new Error(`None of ${MAX_QUERIES} jobs was taken by the other node`);
+});
+
 /** Asks one node and the other in turns until one has sent the query on: who is to hold the collection is theirs to know. */
 async function traceAcross(): Promise<{ readonly asked: string; readonly owner: string; readonly spans: readonly ReceivedSpan[] }> {
   for (let at = 0; at < MAX_QUERIES; at++) {

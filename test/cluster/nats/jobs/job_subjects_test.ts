@@ -23,6 +23,15 @@ test("What is written of a job is read again, and nothing else is", () => {
   assert.is(parseJob(JSON.stringify({ job: "a", collection: "c", more: "x".repeat(2_000) })), null);
 });
 
+test("The request that has asked for a job goes with it; one that is odd is left out and costs the job nothing", () => {
+  const origin = { traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01`, requestId: "req_1" };
+  const job = { id: "job_1", collection: "docs" };
+  assert.equal(parseJob(encodeJob({ ...job, origin })), { ...job, origin });
+  assert.equal(parseJob(encodeJob({ ...job, origin: null })), job);
+  for (const odd of [7, {}, { traceparent: "x", request_id: "r" }, { ...origin, request_id: "r".repeat(300) }])
+    assert.equal(parseJob(JSON.stringify({ job: "job_1", collection: "docs", origin: odd })), job);
+});
+
 test("A cluster's consumer takes its own jobs, which are among those that the stream keeps, and no question", () => {
   const subject = workSubject("stores", "docs", "job_1");
   const isWithin = (one: string, wildcard: string) => one.startsWith(wildcard.slice(0, -1));
