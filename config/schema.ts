@@ -131,7 +131,11 @@ export const SETTINGS = {
 
   drain: {
     graceMs: setting(z.int().min(0).max(600_000), 1_000, "After SIGTERM, requests that still arrive are served for this long"),
-    limitMs: setting(milliseconds(600_000), 20_000, "After it whatever still runs is let go and the process ends"),
+    limitMs: setting(
+      milliseconds(600_000),
+      20_000,
+      "Limit of each of the drain's three steps (requests, their connections, actors); what still runs then is let go. What kills the process must wait for `drain.graceMs` + 3 × this + 5 s",
+    ),
   },
 
   catalog: {
