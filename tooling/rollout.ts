@@ -207,9 +207,9 @@ process was killed; it must not anywhere else.
 Of the overlay these times are shortened: \`progressDeadlineSeconds\` (20 s), the autoscaler's windows (4 s up, 10 s down, a step every 8 s); of Kubernetes a
 node's silence (12 s) and the tolerations (2 s). In the autoscaler's act ${MORE_CLIENTS} more clients ask for answers that wait ${RERANK_MS} ms for a reranker, its target is
 ${FEW_IN_FLIGHT} requests a pod (the chart's is 8), and it reads \`kennel_http_requests_in_flight\` from the pods' own /metrics.
-The older version, which has filled the stores and serves first, is \`${older.ref}\`${older.ref === older.commit ? "" : ` (\`${older.commit}\`)`} with the packages of its own lock file. While pods
+The older version, which has filled the stores and serves first, is \`${older.ref}\`${older.commit.startsWith(older.ref) ? "" : ` (\`${older.commit}\`)`} with the packages of its own lock file. While pods
 of both versions are ready the update stands still: each pod is asked for collections that it holds and that it does not, over HTTP and NATS, and takes a
-document that all others must find. ${formats.isSharedKept ? "" : "There is no act back: its format of the document store is another one."}
+document that all others must find.${formats.isSharedKept ? "" : " There is no act back: its format of the document store is another one."}
 
 One run says little about a busy machine. All parts share its processors, and in the autoscaler's act four nodes start while two answer: on a quiet
 machine it failed none, in runs on processors that had much else to do some of its queries had no answer within their 10 s.
