@@ -98,3 +98,19 @@ export function newerWord(known: OperatorWord, told: OperatorWord): OperatorWord
 export function nextEpoch(wallMs: number, ...known: readonly number[]): number {
   return Math.max(Math.floor(wallMs), 1, ...known.map((epoch) => epoch + 1));
 }
+
+/** What is to be written of a change, over what stands there; the change is made to the newer of that and what its writer has heard. */
+export function changedWord(
+  own: OperatorWord,
+  there: OperatorWord,
+  change: (word: OperatorWord) => OperatorWord,
+  { node, wallMs }: { readonly node: string; readonly wallMs: number },
+): OperatorWord {
+  const known = newerWord(own, there);
+  return { ...change(known), node, epoch: nextEpoch(wallMs, known.epoch, own.epoch) }; // O1
+}
+
+/** What a look at what stands there leads to: it is heard, or what was heard before is newer and is written there again. */
+export function compareWord(own: OperatorWord, there: OperatorWord): "hear" | "restore" {
+  return newerWord(there, own) === there ? "hear" : "restore";
+}

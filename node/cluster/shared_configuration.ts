@@ -11,7 +11,14 @@
  */
 import type { Catalog } from "../../actors/document_store/catalog.ts";
 import { isLevel, parseAlias, parseCollection } from "../../cluster/configuration/desired_state.ts";
-import { encodeWord, NOTHING_SAID, newerWord, nextEpoch, type OperatorWord, parseWord } from "../../cluster/configuration/operator_word.ts";
+import {
+  changedWord,
+  compareWord,
+  encodeWord,
+  NOTHING_SAID,
+  type OperatorWord,
+  parseWord,
+} from "../../cluster/configuration/operator_word.ts";
 import { type Control, newerControl } from "../../cluster/lease/control.ts";
 import { type BucketEntry, ConfigBucket, type ConfigBucketParts } from "../../cluster/nats/config_bucket.ts";
 import { encodeControl, parseControl } from "../../cluster/nats/wire.ts";
@@ -136,8 +143,8 @@ export class SharedConfiguration implements SharedWord {
       const there = await this.#bucket.read(WORD_KEY).catch((cause: unknown) => {
         throw unreachable(cause);
       });
-      const known = newerWord(operators.word, (there.text === null ? null : parseWord(there.text)) ?? NOTHING_SAID);
-      const word = { ...change(known), node, epoch: nextEpoch(clock.wallMs(), known.epoch, operators.word.epoch) };
+      const said = (there.text === null ? null : parseWord(there.text)) ?? NOTHING_SAID;
+      const word = changedWord(operators.word, said, change, { node, wallMs: clock.wallMs() });
       const outcome = await this.#bucket.write(WORD_KEY, encodeWord(word), there.text === null ? 0 : there.revision);
       if (outcome.kind === "written") return word;
       if (outcome.kind === "failed") throw unreachable(null);
@@ -237,7 +244,7 @@ export class SharedConfiguration implements SharedWord {
     if (there === null) return;
     const { word } = operators;
     const said = (there.text === null ? null : parseWord(there.text)) ?? NOTHING_SAID;
-    if (newerWord(said, word) === said) return void operators.hear(said);
+    if (compareWord(word, said) === "hear") return void operators.hear(said);
     const outcome = await this.#bucket.write(WORD_KEY, encodeWord(word), there.text === null ? 0 : there.revision);
     if (outcome.kind !== "written") return; // another node was quicker, or the next look tries again
     count("operators_restored");
