@@ -2,10 +2,14 @@ import type { Timer } from "../runtime/clock.ts";
 import { announceDrain, type DrainState, stepDrain } from "./drain/drain.ts";
 import { type Control, NO_CONTROL, newerControl } from "./lease/control.ts";
 import { Leadership } from "./lease/leadership.ts";
+import type { Digest } from "./membership/digest.ts";
 import { earliestOf, mayAnswer, Strangers } from "./membership/foreign.ts";
-import { type Heartbeat, type Incarnation, isLater, WIRE_VERSION } from "./membership/heartbeat.ts";
+import { Grouping } from "./membership/grouping.ts";
+import type { Seat } from "./membership/groups.ts";
+import { type Heartbeat, type Incarnation, type ReadyTold, WIRE_VERSION } from "./membership/heartbeat.ts";
 import { isRoutable, type Member } from "./membership/member.ts";
 import { Membership, type MembershipEvent } from "./membership/membership.ts";
+import { OwnName } from "./membership/own_name.ts";
 import type { ClusterOptions } from "./options.ts";
 import { Placement } from "./placement/placement.ts";
 import { hashName, nearest } from "./placement/rendezvous.ts";
@@ -31,7 +35,6 @@ export interface NodeIdentity {
 }
 
 const LEADER_KEY = hashName("leader");
-const MAX_FORMER = 8;
 
 /**
  * One node's part in the cluster: it says that it lives, hears of others, sends queries where they are answered best, warms
@@ -47,19 +50,18 @@ export class ClusterNode<Request, Answer> {
   readonly #options: ClusterOptions;
   readonly #succession: Succession;
   readonly #strangers: Strangers;
+  readonly #grouping: Grouping;
   readonly #wallJumps: WallJumps;
+  readonly #ownName: OwnName;
   #isAnswering = true;
   #forwarded = 0;
   #incarnation: Incarnation;
-  /** Ids of the incarnations that it was before: heartbeats of theirs may still be on their way back to it. */
-  readonly #former: string[] = [];
   #sequence = 0;
   #ready: { version: number; names: ReadonlySet<string> } = { version: 0, names: new Set() };
   readonly #leadership: Leadership;
   #control = NO_CONTROL;
   #drain: DrainState = { kind: "serving" };
   readonly #onLeft: (() => void)[] = [];
-  #rivalHeardMs: number | null = null;
   #beatMs: number;
   #sweptMs: number;
   #timer: Timer | null = null;
@@ -70,6 +72,7 @@ export class ClusterNode<Request, Answer> {
     this.#identity = identity;
     this.#ports = ports;
     this.#options = options;
+    this.#ownName = new OwnName(options.membership.deadAfterMs, options.membership.heartbeatMs, nowMs);
     this.#incarnation = this.#begin();
     this.#strangers = new Strangers(options.membership.deadAfterMs);
     this.#wallJumps = new WallJumps(clock);
@@ -86,6 +89,16 @@ export class ClusterNode<Request, Answer> {
     this.#beatMs = nowMs - options.membership.heartbeatMs;
     this.#sweptMs = nowMs;
     this.membership = new Membership(options.membership, nowMs, (event) => this.#happened(event));
+    this.#grouping = new Grouping({
+      self: identity.name,
+      stores: identity.stores,
+      network: ports.network,
+      membership: this.membership,
+      limits: options.membership,
+      options: options.groups,
+      random: ports.random,
+      onReady: (node) => this.#succession.consider(this.membership.find(node)?.ready ?? []),
+    });
     this.placement = new Placement(this.membership, (collection) => this.replicasOf(collection));
     this.#succession = new Succession(identity.name, this.membership, this.placement, options.succession, nowMs);
     this.router = new Router(
@@ -122,12 +135,22 @@ export class ClusterNode<Request, Answer> {
 
   /** Whether it keeps to itself because another node has its name (C3). */
   get isExcluded(): boolean {
-    return this.#rivalHeardMs !== null;
+    return this.#ownName.isTaken;
   }
 
   /** How often another node was asked. */
   get forwarded(): number {
     return this.#forwarded;
+  }
+
+  /** Groups that heartbeats belong to, 0 where all hear all, and whether this node speaks for its own. */
+  get groups(): { readonly count: number; readonly isSpeaking: boolean } {
+    return { count: this.#grouping.count, isSpeaking: this.#grouping.isSpeaking(this.#ports.clock.monotonicMs()) };
+  }
+
+  /** What it answers when it is asked which collections are ready here. */
+  get readySet(): ReadyTold {
+    return { incarnation: this.#incarnation.id, version: this.#ready.version, names: this.#ready.names };
   }
 
   /** Collections that are being moved here. */
@@ -166,23 +189,40 @@ export class ClusterNode<Request, Answer> {
     return this.router.query(collection, request, timeoutMs, settle);
   }
 
-  hearHeartbeat(beat: Heartbeat): void {
+  /** @param seat the group that it came in; null: it was to all */
+  hearHeartbeat(beat: Heartbeat, seat: Seat | null = null): void {
     const nowMs = this.#ports.clock.monotonicMs();
+    if (this.#hear(beat, nowMs, null) && seat !== null) this.#grouping.hear(seat, beat, nowMs);
+  }
+
+  hearDigest(digest: Digest): void {
+    const nowMs = this.#ports.clock.monotonicMs();
+    for (const { beat, ageMs } of digest.beats) this.#hear(beat, nowMs, ageMs);
+    if (digest.stores === this.#identity.stores && digest.node !== this.name)
+      this.#grouping.hearDigest(digest, this.#incarnation.id, nowMs);
+  }
+
+  /**
+   * @param ageMs how old it is, as a digest says; null: the node itself was heard
+   * @returns whether it is another node's of the same cluster
+   */
+  #hear(beat: Heartbeat, nowMs: number, ageMs: number | null): boolean {
     if (beat.node === this.name) {
-      this.#hearOwnName(beat, nowMs);
-      return;
+      if (this.#ownName.hear(beat, this.#incarnation, nowMs, ageMs)) this.#ports.onEvent({ kind: "name_taken", node: this.name });
+      return false;
     }
     if (beat.stores !== this.#identity.stores) {
-      if (this.#strangers.hear(beat, nowMs)) this.#ports.onEvent({ kind: "foreign", node: beat.node }); // C4
-      return;
+      if (this.#strangers.hear(beat, nowMs - (ageMs ?? 0))) this.#ports.onEvent({ kind: "foreign", node: beat.node }); // C4
+      return false;
     }
     this.#leadership.hear(beat.epoch);
     const before = this.membership.find(beat.node);
-    this.membership.observe(beat, nowMs);
+    this.membership.observe(beat, nowMs, ageMs);
     const after = this.membership.find(beat.node);
     const isNew = after?.beat === beat && before?.beat.incarnation.id !== beat.incarnation.id;
     if (isNew && beat.wire !== WIRE_VERSION) this.#ports.onEvent({ kind: "other_wire", node: beat.node, wire: beat.wire });
     if (after?.ready && after.ready !== before?.ready) this.#succession.consider(newNames(after.ready, before?.ready ?? null));
+    return true;
   }
 
   hearControl(control: Control): void {
@@ -245,13 +285,11 @@ export class ClusterNode<Request, Answer> {
     if (byMs !== null) this.#ports.onEvent({ kind: "clock_jumped", node: this.name, byMs });
     if (nowMs - this.#sweptMs >= membership.deadAfterMs) this.#reincarnate(nowMs - this.#sweptMs); // C2
     this.#sweptMs = nowMs;
-    if (this.#rivalHeardMs !== null && nowMs - this.#rivalHeardMs >= membership.deadAfterMs) {
-      this.#rivalHeardMs = null;
-      this.#ports.onEvent({ kind: "name_free", node: this.name });
-    }
+    if (this.#ownName.sweep(nowMs)) this.#ports.onEvent({ kind: "name_free", node: this.name });
     this.#giveWay(nowMs);
     if (nowMs - this.#beatMs >= membership.heartbeatMs) this.#beat();
     this.membership.sweep(nowMs);
+    this.#grouping.step(this.#strangers.allHearDigests, this.isExcluded, nowMs);
     this.#leadership.step({ kind: "tick" });
     this.#move(nowMs);
     this.#stepDrain(nowMs);
@@ -272,10 +310,11 @@ export class ClusterNode<Request, Answer> {
 
   #reincarnate(forMs: number): void {
     this.#ports.onEvent({ kind: "stood_still", node: this.name, forMs });
-    this.#former.unshift(this.#incarnation.id);
-    this.#former.length = Math.min(this.#former.length, MAX_FORMER);
+    const nowMs = this.#ports.clock.monotonicMs();
+    this.#ownName.beginAnew(this.#incarnation, nowMs);
     this.#incarnation = this.#begin();
     this.membership.forget(this.name);
+    this.#grouping.beginAnew(nowMs);
     this.#leadership.beginAnew();
   }
 
@@ -286,7 +325,7 @@ export class ClusterNode<Request, Answer> {
   }
 
   #beat(): void {
-    const { clock, local, network } = this.#ports;
+    const { clock, local } = this.#ports;
     const nowMs = clock.monotonicMs();
     this.#beatMs = nowMs;
     const names = local.ready();
@@ -310,15 +349,7 @@ export class ClusterNode<Request, Answer> {
       isLeader: this.leadsIn !== null,
     };
     this.membership.observe({ ...beat, ready: this.#ready }, nowMs);
-    if (!this.isExcluded) network.publishHeartbeat(beat); // C3
-  }
-
-  #hearOwnName(beat: Heartbeat, nowMs: number): void {
-    const { id } = beat.incarnation;
-    if (id === this.#incarnation.id || this.#former.includes(id) || beat.isLeaving) return; // its own, come back
-    if (!isLater(this.#incarnation, beat.incarnation)) return; // the other one sees this one's heartbeats and yields
-    if (this.#rivalHeardMs === null) this.#ports.onEvent({ kind: "name_taken", node: this.name });
-    this.#rivalHeardMs = nowMs;
+    if (!this.isExcluded) this.#grouping.publish(beat, nowMs); // C3
   }
 
   #happened(event: MembershipEvent): void {
@@ -327,6 +358,7 @@ export class ClusterNode<Request, Answer> {
     switch (event.kind) {
       case "suspected":
         this.router.suspect(event.node);
+        if (!this.isExcluded) this.#grouping.suspected(event.node, this.#ports.clock.monotonicMs());
         break;
       case "died":
       case "left":

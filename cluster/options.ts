@@ -1,5 +1,6 @@
 import type { DrainLimits } from "./drain/drain.ts";
 import { LEASE_LIMITS, type LeaseLimits } from "./lease/lease.ts";
+import { GROUP_OPTIONS, type GroupOptions } from "./membership/groups.ts";
 import { MEMBERSHIP_LIMITS, type MembershipLimits } from "./membership/member.ts";
 import { SUCCESSION_OPTIONS, type SuccessionOptions } from "./placement/succession.ts";
 import { ROUTE_OPTIONS } from "./router/route.ts";
@@ -7,6 +8,7 @@ import type { RouterOptions } from "./router/router.ts";
 
 export interface ClusterOptions {
   readonly membership: MembershipLimits;
+  readonly groups: GroupOptions;
   readonly router: RouterOptions;
   readonly succession: SuccessionOptions;
   readonly lease: LeaseLimits;
@@ -21,6 +23,7 @@ export interface ClusterOptions {
 
 export const CLUSTER_OPTIONS: ClusterOptions = {
   membership: MEMBERSHIP_LIMITS,
+  groups: GROUP_OPTIONS,
   router: {
     ...ROUTE_OPTIONS,
     maxOpen: 10_000,

@@ -2,7 +2,9 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Random } from "../runtime/random.ts";
 import type { Control } from "./lease/control.ts";
 import type { LeaseOutcome, LeaseRecord } from "./lease/lease.ts";
-import type { Heartbeat } from "./membership/heartbeat.ts";
+import type { Digest } from "./membership/digest.ts";
+import type { Seat } from "./membership/groups.ts";
+import type { Heartbeat, ReadyTold } from "./membership/heartbeat.ts";
 import type { MembershipEvent } from "./membership/membership.ts";
 import type { Sent } from "./router/router.ts";
 
@@ -11,6 +13,14 @@ export interface ClusterNetwork<Request, Answer> {
   readonly isConnected: boolean;
   /** To all nodes. */
   publishHeartbeat(beat: Heartbeat): void;
+  /** To those that hear the group. */
+  publishToGroup(seat: Seat, beat: Heartbeat): void;
+  /** To all nodes. */
+  publishDigest(digest: Digest): void;
+  /** Which groups this node hears from now on, besides what all hear; it hears them before what it publishes next is heard there. */
+  hearGroups(seats: readonly Seat[]): void;
+  /** Asks a node which collections are ready there. Calls `settle` once; null: there was no answer. */
+  askReady(node: string, timeoutMs: number, settle: (told: ReadyTold | null) => void): void;
   /** To all nodes. */
   publishControl(control: Control): void;
   /** Asks another node, which serves it itself. Calls `settle` at most once. @returns cancels */

@@ -248,6 +248,14 @@ export const SETTINGS = {
     streamCheckMs: setting(milliseconds(), 60_000, "Pause between two looks whether a stream captures the subjects of questions"),
   },
 
+  cluster: {
+    meshNodes: setting(
+      count(4_096),
+      300,
+      "Nodes of a cluster up to which each hears every other one's heartbeats. Of more each hears those of its group, and of the other groups what one node of each tells of all of them; 4096: never. Nodes need not agree",
+    ),
+  },
+
   ...RETRIEVAL_SETTINGS,
 
   ingest: {

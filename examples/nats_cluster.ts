@@ -1,6 +1,7 @@
 /**
- * Asks nodes of a cluster over NATS without a detour: it follows their heartbeats, knows by them which nodes hold a
- * collection in memory and how busy they are, and asks one of those. Where that one is gone, or refuses, any node is asked.
+ * Asks nodes of a cluster over NATS without a detour: it follows their heartbeats, and the digests of them that many nodes
+ * send instead, knows by them which nodes hold a collection in memory and how busy they are, and asks one of those. Where
+ * that one is gone, or refuses, any node is asked.
  *
  *   NATS_URL=nats://127.0.0.1:4222 node examples/nats_cluster.ts "what happens when a retriever crashes?"
  */
@@ -17,8 +18,16 @@ interface Heartbeat {
   readonly in_flight: number;
   readonly queue: number;
   readonly capacity: number;
-  readonly ready: { readonly version: number; readonly names: readonly string[] | null };
+  readonly ready: { readonly version: number; readonly names?: readonly string[] | null };
 }
+
+/** What a node of a large cluster tells of its group: what all of it say alike stands in `common`, and defaults are left out. */
+interface Digest {
+  readonly common: Partial<Heartbeat>;
+  readonly beats: readonly (Partial<Heartbeat> & { readonly age_ms: number })[];
+}
+
+const DEFAULTS = { draining: false, leaving: false, answers_clients: true, in_flight: 0, queue: 0, capacity: 32, ready: { version: 0 } };
 
 interface KnownNode {
   readonly beat: Heartbeat;
@@ -40,8 +49,8 @@ export class KennelRefusal extends Error {
   }
 }
 
-/** A node that was silent for so long gets no questions; nodes say something twice a second. */
-const SILENT_MS = 1_500;
+/** A node that was silent for so long gets no questions; nodes say something twice a second, and digests bring it half a second later. */
+const SILENT_MS = 2_000;
 const MAX_NODES = 4_096;
 /** What another node may answer all the same. */
 const ELSEWHERE: readonly string[] = ["overloaded", "unavailable", "draining"];
@@ -53,7 +62,10 @@ export class ClusterClient {
   constructor(nats: NatsConnection) {
     this.#nats = nats;
     nats.subscribe("kennel.v1.cluster.heartbeat", {
-      callback: (error, message) => error === null && this.#hear(message.json<Heartbeat>()),
+      callback: (error, message) => error === null && this.#hear(message.json<Heartbeat>(), 0),
+    });
+    nats.subscribe("kennel.v1.cluster.digest", {
+      callback: (error, message) => error === null && this.#hearDigest(message.json<Digest>()),
     });
   }
 
@@ -94,13 +106,19 @@ export class ClusterClient {
     return JSON.parse(reply.text) as Answer;
   }
 
-  #hear(beat: Heartbeat): void {
+  #hearDigest({ common, beats }: Digest): void {
+    for (const { age_ms: ageMs, ...told } of beats) this.#hear({ ...DEFAULTS, ...common, ...told } as Heartbeat, ageMs);
+  }
+
+  #hear(beat: Heartbeat, ageMs: number): void {
     const known = this.#nodes.get(beat.node);
+    const heardMs = performance.now() - ageMs;
+    if (known !== undefined && known.heardMs > heardMs) return; // overtaken
     if (beat.leaving) this.#nodes.delete(beat.node);
     if (beat.leaving || (known === undefined && this.#nodes.size >= MAX_NODES)) return;
     const isSame = known !== undefined && known.beat.ready.version === beat.ready.version;
-    const names = beat.ready.names !== null ? new Set(beat.ready.names) : isSame ? known.names : new Set<string>();
-    this.#nodes.set(beat.node, { beat, heardMs: performance.now(), names });
+    const names = beat.ready.names ? new Set(beat.ready.names) : isSame ? known.names : new Set<string>();
+    this.#nodes.set(beat.node, { beat, heardMs, names });
   }
 }
 

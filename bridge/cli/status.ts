@@ -74,12 +74,13 @@ function drawCluster({
   nodes,
   collections,
   pending_moves: moves,
+  heartbeats,
 }: NonNullable<Status["cluster"]>): readonly string[] {
   const head = `cluster  ${connection}  ${leader === null ? "nobody leads" : `${leader} leads since ${new Date(epoch).toISOString()}`}${mode === "" ? "" : `  mode ${mode} at worst`}`;
   const width = Math.max(...nodes.map(({ node }) => node.length), ...collections.map(({ collection }) => collection.length), 0);
   return [
     "",
-    `${head}${moves > 0 ? `  ${moves} moves under way` : ""}`,
+    `${head}${(heartbeats?.groups ?? 0) > 0 ? `  heartbeats in ${heartbeats.groups} groups` : ""}${moves > 0 ? `  ${moves} moves under way` : ""}`,
     ...nodes.map((node) =>
       [
         `   ${node.node.padEnd(width)}  ${node.state.padEnd(9)}`,

@@ -73,6 +73,12 @@ const clusterSchema = z
     leader: z.string().nullable(),
     mode: z.string().describe("The worst that any node has, as the leader told last; empty: none has led yet"),
     epoch: z.int().describe("Of what the leader told last"),
+    heartbeats: z
+      .object({
+        groups: z.int().describe("Groups that heartbeats belong to; 0: all nodes hear all"),
+        speaks: z.boolean().describe("This node tells all others of its group"),
+      })
+      .describe("How nodes hear of each other, see `KENNEL_CLUSTER_MESH_NODES`"),
     nodes: z.array(
       z.object({
         node: z.string(),

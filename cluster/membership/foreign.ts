@@ -1,5 +1,5 @@
 import type { Heartbeat, Incarnation } from "./heartbeat.ts";
-import { isLater } from "./heartbeat.ts";
+import { DIGEST_WIRE_VERSION, isLater } from "./heartbeat.ts";
 
 // Invariants:
 //   F1. Nodes that share a NATS and not their stores must not answer the same clients, since each would say of the others'
@@ -23,13 +23,22 @@ export class Strangers {
     this.#forgetAfterMs = forgetAfterMs;
   }
 
-  /** @returns whether this incarnation was not known */
-  hear(beat: Heartbeat, nowMs: number): boolean {
+  /**
+   * @param heardMs when it was heard, by whoever has told of it
+   * @returns whether this incarnation was not known
+   */
+  hear(beat: Heartbeat, heardMs: number): boolean {
     const { id } = beat.incarnation;
-    const isNew = !this.#known.has(id);
-    if (isNew && this.#known.size >= MAX_KNOWN) return false;
-    this.#known.set(id, { beat, heardMs: nowMs });
-    return isNew;
+    const known = this.#known.get(id);
+    if (known === undefined && this.#known.size >= MAX_KNOWN) return false;
+    if (known === undefined || beat.sequence > known.beat.sequence) this.#known.set(id, { beat, heardMs });
+    return known === undefined;
+  }
+
+  /** Whether each of them hears digests: one that does not would take this node's cluster for gone. */
+  get allHearDigests(): boolean {
+    for (const { beat } of this.#known.values()) if (beat.wire < DIGEST_WIRE_VERSION) return false;
+    return true;
   }
 
   /** When the earliest of those who answer clients began; null: none does. Forgets who has gone. */

@@ -51,7 +51,18 @@ export interface ReadySet {
   readonly names: ReadonlySet<string> | null;
 }
 
-export const WIRE_VERSION = 1;
+/** What a node says when it is asked for the names that belong to a version. */
+export interface ReadyTold {
+  /** The id of its incarnation. */
+  readonly incarnation: string;
+  readonly version: number;
+  readonly names: ReadonlySet<string>;
+}
+
+/** 2: hears digests. */
+export const WIRE_VERSION = 2;
+/** From which version on a node hears of others by digests. */
+export const DIGEST_WIRE_VERSION = 2;
 /** Names in one heartbeat: 64 characters each at most, so that it fits into a message of any NATS server. */
 export const MAX_READY = 4_096;
 export const MAX_BUSY = 8;
@@ -60,7 +71,7 @@ const token = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
 const amount = z.number().min(0).max(1e9);
 
 /** What is missing was added after a version that is still about; what is not known was added later. Neither is an error. */
-const wireHeartbeat = z.object({
+export const wireHeartbeat = z.object({
   v: z.int().min(1),
   node: token,
   incarnation: z.object({ started_ms: z.number(), id: token }),
@@ -84,8 +95,9 @@ const wireHeartbeat = z.object({
   mode: z.string().max(32).default(""),
 });
 
-export function encodeHeartbeat(beat: Heartbeat): string {
-  const wire: z.input<typeof wireHeartbeat> = {
+/** As it stands in JSON, alone or in a digest. */
+export function toWire(beat: Heartbeat): z.output<typeof wireHeartbeat> {
+  return {
     v: beat.wire,
     node: beat.node,
     incarnation: { started_ms: beat.incarnation.startedMs, id: beat.incarnation.id },
@@ -106,7 +118,10 @@ export function encodeHeartbeat(beat: Heartbeat): string {
     leader: beat.isLeader,
     mode: beat.mode,
   };
-  return JSON.stringify(wire);
+}
+
+export function encodeHeartbeat(beat: Heartbeat): string {
+  return JSON.stringify(toWire(beat));
 }
 
 /** As many of the names that are ready as fit: a node that is not heard counts as dead. */
@@ -129,6 +144,11 @@ export function parseHeartbeat(text: string): Heartbeat | null {
   } catch {
     return null;
   }
+  return readHeartbeat(json);
+}
+
+/** Null: without what every version has. */
+export function readHeartbeat(json: unknown): Heartbeat | null {
   const parsed = wireHeartbeat.safeParse(json);
   if (!parsed.success) return null;
   const wire = parsed.data;

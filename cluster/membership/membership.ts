@@ -1,6 +1,6 @@
 import { type PlacementNode, placementNode } from "../placement/rendezvous.ts";
-import type { Heartbeat } from "./heartbeat.ts";
-import { hear, isPlaceable, isRoutable, judge, type Member, type MembershipLimits } from "./member.ts";
+import type { Heartbeat, ReadyTold } from "./heartbeat.ts";
+import { hear, hearSilence, isPlaceable, isRoutable, judge, learnReady, type Member, type MembershipLimits } from "./member.ts";
 
 export type MembershipEvent =
   | { readonly kind: "joined" | "suspected" | "died" | "left" | "returned" | "draining"; readonly node: string }
@@ -67,23 +67,34 @@ export class Membership {
     if (this.#members.delete(node)) this.#replace();
   }
 
-  observe(beat: Heartbeat, nowMs: number): void {
+  /** @param ageMs how old it is, as a digest says; null: the node itself was heard */
+  observe(beat: Heartbeat, nowMs: number, ageMs: number | null = null): void {
     const known = this.#members.get(beat.node) ?? null;
     if (known === null && this.#members.size >= this.#limits.maxMembers) {
       this.#counts.refused += 1;
       return;
     }
-    const hearing = hear(known, beat, nowMs);
+    const hearing = hear(known, beat, nowMs, ageMs, this.#limits);
     if (hearing.kind === "stale") {
       this.#counts.stale += 1;
+      if (known !== null && ageMs !== null) this.#change(known, hearSilence(known, beat, ageMs, nowMs, this.#limits));
     } else if (hearing.kind === "rival") {
       this.#counts.rivals += 1;
       if (!this.#rivals.has(beat.node)) this.#onEvent({ kind: "rival", node: beat.node });
       this.#rivals.add(beat.node);
     } else {
       this.#counts.heard += 1;
-      this.#set(known, hearing.member);
+      // What is told late is judged at once, or one that is silent would seem to have come back.
+      const member =
+        ageMs === null ? hearing.member : judge(hearSilence(hearing.member, beat, ageMs, nowMs, this.#limits), nowMs, this.#limits);
+      if (member !== null) this.#set(known, member);
     }
+  }
+
+  /** What a node has said when it was asked which names belong to its version. */
+  learnReady(node: string, told: ReadyTold): void {
+    const known = this.#members.get(node);
+    if (known !== undefined) this.#change(known, learnReady(known, told));
   }
 
   /**
@@ -102,6 +113,10 @@ export class Membership {
         this.#rivals.delete(node);
       } else this.#set(known, judged);
     }
+  }
+
+  #change(before: Member, after: Member): void {
+    if (after !== before) this.#set(before, after);
   }
 
   #replace(): void {

@@ -1,7 +1,9 @@
-import type { NatsConnection } from "nats";
+import type { NatsConnection, Subscription } from "nats";
 import { type KennelError, toKennelError } from "../../runtime/errors.ts";
 import type { NatsLink } from "../../transport/nats/link.ts";
 import type { Control } from "../lease/control.ts";
+import { type Digest, encodeDigest, parseDigest } from "../membership/digest.ts";
+import type { Seat } from "../membership/groups.ts";
 import { encodeHeartbeatWithin, type Heartbeat, parseHeartbeat } from "../membership/heartbeat.ts";
 import type { ClusterNetwork } from "../ports.ts";
 import type { RouteError } from "../router/route.ts";
@@ -10,15 +12,20 @@ import {
   CHANGES_SUBJECT,
   type CollectionChange,
   controlSubject,
+  DIGEST_SUBJECT,
   encodeChange,
   encodeControl,
+  groupSubject,
   HEARTBEAT_SUBJECT,
   parseChange,
   parseControl,
+  readReady,
 } from "./wire.ts";
 
 export interface ClusterListeners {
-  heartbeat(beat: Heartbeat): void;
+  /** @param seat the group that it came in; null: it was to all */
+  heartbeat(beat: Heartbeat, seat: Seat | null): void;
+  digest(digest: Digest): void;
   control(control: Control): void;
   change(change: CollectionChange): void;
   /** Messages may have been missed until now: there is a connection, the first or a new one. */
@@ -31,6 +38,8 @@ export interface NatsNetworkParts<Request, Answer> {
   readonly stores: string;
   /** Asks another node. Rejects with a `KennelError`. */
   ask(node: string, request: Request, timeoutMs: number, signal: AbortSignal): Promise<Answer>;
+  /** Asks another node which collections are ready there, see `readyToWire`. */
+  askReady(node: string, timeoutMs: number): Promise<unknown>;
   /** Counts what should be rare: `malformed_heartbeat`, … */
   readonly count: (event: string) => void;
   /** Keeps what this node tells as the leader for those who come later. */
@@ -48,9 +57,11 @@ export function natsNetwork<Request, Answer>({
   link,
   stores,
   ask,
+  askReady,
   count,
   keepControl,
 }: NatsNetworkParts<Request, Answer>): NatsNetwork<Request, Answer> {
+  const groups = new HeardGroups(link, stores, count);
   const lease = new LeaseBucket(`leader.${stores}`);
   const publish = (subject: string, text: string): void => {
     if (text.length > link.maxPayloadBytes) count("oversized_publication");
@@ -61,6 +72,17 @@ export function natsNetwork<Request, Answer>({
       return link.isConnected;
     },
     publishHeartbeat: (beat) => publish(HEARTBEAT_SUBJECT, encodeHeartbeatWithin(beat, link.maxPayloadBytes)),
+    publishToGroup: (seat, beat) => publish(groupSubject(stores, seat), encodeHeartbeatWithin(beat, link.maxPayloadBytes)),
+    publishDigest(digest) {
+      for (const text of encodeDigest(digest, link.maxPayloadBytes)) publish(DIGEST_SUBJECT, text);
+    },
+    hearGroups: (seats) => groups.hear(seats),
+    askReady(node, timeoutMs, settle) {
+      askReady(node, timeoutMs).then(
+        (answer) => settle(readReady(answer)),
+        () => settle(null), // asked again later
+      );
+    },
     publishControl(control) {
       publish(controlSubject(stores), encodeControl(control));
       keepControl(control);
@@ -84,33 +106,90 @@ export function natsNetwork<Request, Answer>({
       if (client === null) settle({ kind: "failed" });
       else void lease.write(client, record, expected).then(settle);
     },
-    listen: (listeners) => listen(link, stores, listeners, count),
+    listen(listeners) {
+      const detach = listen(link, stores, listeners, count);
+      const detachGroups = groups.listen(listeners);
+      return () => {
+        detachGroups();
+        detach();
+      };
+    },
   };
 }
 
-function listen(link: NatsLink, stores: string, listeners: ClusterListeners, count: (event: string) => void): () => void {
-  const hear = <Message>(
-    client: NatsConnection,
-    subject: string,
-    name: string,
-    parse: (text: string) => Message | null,
-    tell: (message: Message) => void,
-  ) =>
-    client.subscribe(subject, {
-      callback(error, message) {
-        const parsed = error === null ? parse(message.string()) : null;
-        if (parsed === null) count(`malformed_${name}`);
-        else tell(parsed);
-      },
-    });
+type Count = (event: string) => void;
+
+function subscribe<Message>(
+  client: NatsConnection,
+  subject: string,
+  name: string,
+  parse: (text: string) => Message | null,
+  tell: (message: Message) => void,
+  count: Count,
+): Subscription {
+  return client.subscribe(subject, {
+    callback(error, message) {
+      const parsed = error === null ? parse(message.string()) : null;
+      if (parsed === null) count(`malformed_${name}`);
+      else tell(parsed);
+    },
+  });
+}
+
+function listen(link: NatsLink, stores: string, listeners: ClusterListeners, count: Count): () => void {
   return link.attach({
     onClient(client) {
-      hear(client, HEARTBEAT_SUBJECT, "heartbeat", parseHeartbeat, listeners.heartbeat);
-      hear(client, controlSubject(stores), "control", parseControl, listeners.control);
-      hear(client, CHANGES_SUBJECT, "collections", parseChange, (change) => change.stores === stores && listeners.change(change));
+      subscribe(client, HEARTBEAT_SUBJECT, "heartbeat", parseHeartbeat, (beat) => listeners.heartbeat(beat, null), count);
+      subscribe(client, DIGEST_SUBJECT, "digest", parseDigest, listeners.digest, count);
+      subscribe(client, controlSubject(stores), "control", parseControl, listeners.control, count);
+      const heard = (change: CollectionChange) => change.stores === stores && listeners.change(change);
+      subscribe(client, CHANGES_SUBJECT, "collections", parseChange, heard, count);
     },
     onConnected: listeners.connected,
   });
+}
+
+/** The groups whose heartbeats this node is sent: one, or two while their number changes. */
+class HeardGroups {
+  readonly #link: NatsLink;
+  readonly #stores: string;
+  readonly #count: Count;
+  readonly #subscriptions = new Map<string, { readonly seat: Seat; subscription: Subscription | null }>();
+  #listeners: ClusterListeners | null = null;
+  #client: NatsConnection | null = null;
+
+  constructor(link: NatsLink, stores: string, count: Count) {
+    this.#link = link;
+    this.#stores = stores;
+    this.#count = count;
+  }
+
+  listen(listeners: ClusterListeners): () => void {
+    this.#listeners = listeners;
+    return this.#link.attach({
+      onClient: (client) => {
+        this.#client = client;
+        for (const [subject, heard] of this.#subscriptions) heard.subscription = this.#subscribe(subject, heard.seat);
+      },
+    });
+  }
+
+  hear(seats: readonly Seat[]): void {
+    const wanted = new Map(seats.map((seat) => [groupSubject(this.#stores, seat), seat] as const));
+    for (const [subject, { subscription }] of this.#subscriptions) {
+      if (wanted.has(subject)) continue;
+      this.#subscriptions.delete(subject);
+      subscription?.unsubscribe();
+    }
+    for (const [subject, seat] of wanted)
+      if (!this.#subscriptions.has(subject)) this.#subscriptions.set(subject, { seat, subscription: this.#subscribe(subject, seat) });
+  }
+
+  #subscribe(subject: string, seat: Seat): Subscription | null {
+    const listeners = this.#listeners;
+    if (listeners === null || this.#client === null || this.#client.isClosed()) return null; // the next client is told
+    return subscribe(this.#client, subject, "heartbeat", parseHeartbeat, (beat) => listeners.heartbeat(beat, seat), this.#count);
+  }
 }
 
 /** Errors that any node would give. What another has not found may be too new for it; what broke there may not break here. */

@@ -1,9 +1,15 @@
 import { z } from "zod";
 import { SUBJECT_ROOT } from "../../transport/nats/subjects.ts";
 import type { Control } from "../lease/control.ts";
+import type { Seat } from "../membership/groups.ts";
+import { MAX_READY, type ReadyTold } from "../membership/heartbeat.ts";
 
 /** Subjects that all nodes of a cluster publish to and hear. Queries have others, which nobody keeps. */
 export const HEARTBEAT_SUBJECT = `${SUBJECT_ROOT}.cluster.heartbeat`;
+/** Heartbeats of one group of several, of those with the same stores. */
+export const groupSubject = (stores: string, { count, group }: Seat) => `${SUBJECT_ROOT}.cluster.group.${stores}.${count}.${group}`;
+/** What groups tell all others. */
+export const DIGEST_SUBJECT = `${SUBJECT_ROOT}.cluster.digest`;
 /** What the leader of those with the same stores tells: others on the same NATS have a leader of their own. */
 export const controlSubject = (stores: string) => `${SUBJECT_ROOT}.cluster.control.${stores}`;
 /** Also for whoever else wants to know. */
@@ -37,6 +43,21 @@ export function parseControl(text: string): Control | null {
   if (wire === null) return null;
   const { epoch, sequence, exceptions, replicas, mode } = wire;
   return { epoch, sequence, exceptions: new Map(Object.entries(exceptions)), replicas: new Map(Object.entries(replicas)), mode };
+}
+
+/** What a node answers that is asked which collections are ready there; it has more room than a heartbeat. */
+const wireReady = z.object({ incarnation: token, version: z.int().min(0), names: z.array(token).max(MAX_READY) });
+
+export type WireReady = z.infer<typeof wireReady>;
+
+export function readyToWire({ incarnation, version, names }: ReadyTold): WireReady {
+  return { incarnation, version, names: [...names] };
+}
+
+/** Null: not what `readyToWire` makes. */
+export function readReady(answer: unknown): ReadyTold | null {
+  const wire = wireReady.safeParse(answer).data;
+  return wire === undefined ? null : { ...wire, names: new Set(wire.names) };
 }
 
 /** A node has changed a collection, or what it holds. */

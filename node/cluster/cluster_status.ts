@@ -31,6 +31,7 @@ export function describeCluster(
     leader: leader?.beat.node ?? null,
     mode: cluster.control.mode,
     epoch: cluster.control.epoch,
+    heartbeats: { groups: cluster.groups.count, speaks: cluster.groups.isSpeaking },
     nodes: members.map(({ beat, state, heardMs, sinceMs, ready }) => ({
       node: beat.node,
       state: state === "alive" && beat.isDraining ? "draining" : state,

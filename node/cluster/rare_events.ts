@@ -1,6 +1,7 @@
 /** What goes wrong between nodes by no fault of this one, or by one that shows elsewhere: counted, told now and then, and gone on after. */
 export const BETWEEN_NODES = {
   malformed_heartbeat: "what was published as a heartbeat is none, or too large: it was dropped",
+  malformed_digest: "what was published as a digest of heartbeats is none, or too large: it was dropped",
   malformed_control: "what was published as a leader's word is none, or too large: it was dropped",
   malformed_collections: "what was published as a change of a collection is none, or too large: it was dropped",
   malformed_reply: "an answer of another node could not be read: the query was sent elsewhere",

@@ -1,5 +1,6 @@
 import type { EncodedAnswer, SearchRequest } from "../../actors/retriever/search.ts";
 import { natsNetwork } from "../../cluster/nats/network.ts";
+import { readyToWire, type WireReady } from "../../cluster/nats/wire.ts";
 import { ClusterNode } from "../../cluster/node.ts";
 import { CLUSTER_OPTIONS } from "../../cluster/options.ts";
 import type { ClusterEvent } from "../../cluster/ports.ts";
@@ -13,7 +14,7 @@ import { rareEvents } from "../../telemetry/rare_events.ts";
 import type { Tracer } from "../../telemetry/tracing.ts";
 import type { NatsLink } from "../../transport/nats/link.ts";
 import { natsTransport } from "../../transport/nats/nats.ts";
-import type { Endpoint, StreamTransport, Transport } from "../../transport/transport.ts";
+import { type Endpoint, OPEN_SCOPE, type StreamTransport, type Transport } from "../../transport/transport.ts";
 import type { Core } from "../core.ts";
 import type { Operators } from "../operators/operators.ts";
 import { CatalogSync } from "./catalog_sync.ts";
@@ -27,8 +28,12 @@ import { storesOf } from "./shared_stores.ts";
 
 /** Searches from node to node. It has a name of its own: who receives one serves it and sends it nowhere. */
 const ROUTED_SEARCH: Endpoint<SearchRequest, EncodedAnswer> = { name: "routed_search" };
+/** Asked by nodes of other groups, who are told only of what changes. */
+const READY_SET: Endpoint<Record<string, never>, WireReady> = { name: "ready_set" };
 /** Searches that a node works on at once before it counts as full: a guess that only has to be the same everywhere. */
 const CAPACITY = 64;
+/** Its time is its only end. */
+const UNCANCELLED = new AbortController().signal;
 const NO_CONFIGURATION = { state: "off", operators_epoch: 0, keys: 0 };
 
 export interface ClusterParts {
@@ -109,6 +114,8 @@ export function startCluster(parts: ClusterParts): Cluster {
     keepControl: (control) => configuration?.keepControl(control),
     ask: (node, { request, headers }, timeoutMs, signal) =>
       between.to(node).request(ROUTED_SEARCH, request, { ...headers, timeoutMs }, signal),
+    askReady: (node, timeoutMs) =>
+      between.to(node).request(READY_SET, {}, { requestId: "ready_set", timeoutMs, traceparent: null, scope: OPEN_SCOPE }, UNCANCELLED),
   });
   const onEvent = (event: ClusterEvent) => {
     if (event.kind === "yields" || event.kind === "answers") parts.answerClients(event.kind === "answers");
@@ -118,7 +125,11 @@ export function startCluster(parts: ClusterParts): Cluster {
   const cluster = new ClusterNode<RoutedSearch, EncodedAnswer>(
     { name, weight: 1, stores: stores.digest, isShared: stores.isShared },
     { clock, random, network, local: retrievers, onEvent },
-    { ...CLUSTER_OPTIONS, drain: { ...CLUSTER_OPTIONS.drain, limitMs: config.drain.limitMs } },
+    {
+      ...CLUSTER_OPTIONS,
+      drain: { ...CLUSTER_OPTIONS.drain, limitMs: config.drain.limitMs },
+      groups: { ...CLUSTER_OPTIONS.groups, meshNodes: config.cluster.meshNodes },
+    },
   );
   const sync = new CatalogSync({
     documents: parts.documents,
@@ -144,9 +155,11 @@ export function startCluster(parts: ClusterParts): Cluster {
       })
     : null;
   if (configuration !== null) operators.share(configuration);
+  between.serve(READY_SET, async () => readyToWire(cluster.readySet));
   between.serve(ROUTED_SEARCH, (request, headers, signal) => retrievers.answer({ request, headers }, signal));
   const detach = network.listen({
-    heartbeat: (beat) => cluster.hearHeartbeat(beat),
+    heartbeat: (beat, seat) => cluster.hearHeartbeat(beat, seat),
+    digest: (digest) => cluster.hearDigest(digest),
     control: (control) => cluster.hearControl(control),
     change(change) {
       if (change.node === name) return;

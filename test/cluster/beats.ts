@@ -1,9 +1,9 @@
-import type { Heartbeat } from "../../cluster/membership/heartbeat.ts";
+import { type Heartbeat, WIRE_VERSION } from "../../cluster/membership/heartbeat.ts";
 
 /** A heartbeat of an idle node that holds nothing. */
 export function beatOf(node: string, sequence: number, changes: Partial<Heartbeat> = {}): Heartbeat {
   return {
-    wire: 1,
+    wire: WIRE_VERSION,
     node,
     incarnation: { startedMs: 1, id: `${node}-1` },
     sequence,

@@ -63,8 +63,9 @@ export class Invariants {
   }
 
   /** Once nothing is wrong any more all see the same: each other, one leader, the same places. */
-  checkRest(nodes: readonly SimNode[], collections: readonly string[]): void {
+  checkRest(nodes: readonly SimNode[], collections: readonly string[], meshNodes: number): void {
     const living = nodes.filter((node) => node.process.isRunning && !node.isLeft);
+    this.#checkHeartbeats(living, meshNodes);
     for (const node of living) {
       for (const other of nodes) {
         const state = node.cluster.membership.find(other.name)?.state ?? "unknown";
@@ -79,6 +80,22 @@ export class Invariants {
       const isSame = (name: string) => String(other.cluster.placement.ownersOf(name)) === String(first?.cluster.placement.ownersOf(name));
       const different = collections.find((name) => !isSame(name));
       if (different !== undefined) this.violated(`at rest ${other.name} places ${different} differently`);
+    }
+  }
+
+  /** Where all hear digests, heartbeats belong to groups beyond `meshNodes`, and else to nobody; what is ready somewhere is known everywhere. */
+  #checkHeartbeats(living: readonly SimNode[], meshNodes: number): void {
+    const isGrouped = living.length > meshNodes && living.every((node) => node.hearsDigests);
+    for (const node of living) {
+      const { count } = node.cluster.groups;
+      const isFree = living.every((each) => each.hearsDigests) && living.length <= meshNodes; // just below, who has come down stays
+      if (isGrouped !== count > 0 && !isFree) this.violated(`at rest ${node.name} takes heartbeats to belong to ${count} groups`);
+      for (const other of living) {
+        if (other === node || !other.hearsDigests) continue;
+        const known = node.cluster.membership.find(other.name)?.ready ?? new Set();
+        if (String([...known].sort()) !== String([...other.ready].sort()))
+          this.violated(`at rest ${node.name} does not know what is ready at ${other.name}`);
+      }
     }
   }
 }

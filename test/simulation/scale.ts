@@ -1,5 +1,6 @@
 import process from "node:process";
-import { encodeHeartbeat, type Heartbeat, parseHeartbeat } from "../../cluster/membership/heartbeat.ts";
+import { encodeDigest, MAX_DIGEST_BYTES, parseDigest } from "../../cluster/membership/digest.ts";
+import { encodeHeartbeat, type Heartbeat, parseHeartbeat, WIRE_VERSION } from "../../cluster/membership/heartbeat.ts";
 import { MEMBERSHIP_LIMITS } from "../../cluster/membership/member.ts";
 import { Membership } from "../../cluster/membership/membership.ts";
 import { CLUSTER_OPTIONS } from "../../cluster/options.ts";
@@ -8,15 +9,17 @@ import { Leveller } from "../../cluster/placement/leveller.ts";
 import { RankTable } from "../../cluster/placement/rank_table.ts";
 import { type PlacementNode, placementNode } from "../../cluster/placement/rendezvous.ts";
 import { Network } from "./network.ts";
-import { SimNode } from "./sim_node.ts";
+import { PRESENT_WIRE, SimNode } from "./sim_node.ts";
 import { World } from "./world.ts";
 
 export interface MembershipScale {
   readonly nodes: number;
-  /** Heartbeats that one node hears in a second. */
+  /** Groups that heartbeats belong to; 0: a mesh. */
+  readonly groups: number;
+  /** Heartbeats and digests that reach a node in a second, on the average of all once they are where they want to be. */
   readonly heardPerSecond: number;
-  /** Of one heartbeat, with the names of 100 collections in every tenth. */
-  readonly meanBytes: number;
+  /** Their bytes; a node tells the names of 100 collections in every tenth heartbeat. */
+  readonly bytesPerSecond: number;
   /** From the death of a node until the first and the last of the others have declared it. */
   readonly declaredMs: readonly [number, number];
   /** Living nodes that anybody has suspected. */
@@ -25,15 +28,18 @@ export interface MembershipScale {
 
 const READY = Array.from({ length: 100 }, (_, at) => `collection-${at}`);
 const WORK = { capacity: 32, maxQueue: 100, meanServiceMs: 5, activationMs: [50, 50], replicas: 1 } as const;
-const KILLED_MS = 5_000;
-const END_MS = 12_000;
+/** Groups have been made by then. */
+const SETTLED_MS = 6_500;
+const KILLED_MS = 7_500;
+const END_MS = 14_000;
 
-/** Heartbeats of many nodes of which one is killed. */
-export function membershipAtScale(nodes: number, seed: number): MembershipScale {
+/** Heartbeats of many nodes of which one is killed, one that speaks for its group where there are groups. @param meshNodes beyond so many nodes they belong to groups */
+export function membershipAtScale(nodes: number, seed: number, meshNodes: number): MembershipScale {
   const world = new World(seed);
   const network = new Network(world, { meanDelayMs: 1, lossRatio: 0.001 });
   const declaredMs: number[] = [];
   let falseSuspicions = 0;
+  let victim: SimNode | undefined;
   const all = Array.from({ length: nodes }, (_, at) => {
     const name = `node-${at}`;
     return new SimNode({
@@ -42,27 +48,36 @@ export function membershipAtScale(nodes: number, seed: number): MembershipScale 
       world,
       network,
       work: WORK,
-      options: CLUSTER_OPTIONS,
+      options: { ...CLUSTER_OPTIONS, groups: { ...CLUSTER_OPTIONS.groups, meshNodes } },
       onEvent: (event) => {
-        if (event.kind === "died" && event.node === "node-0") declaredMs.push(world.nowMs - KILLED_MS);
-        if (event.kind === "suspected" && event.node !== "node-0") falseSuspicions += 1;
+        if (event.kind === "died" && event.node === victim?.name) declaredMs.push(world.nowMs - KILLED_MS);
+        if (event.kind === "suspected" && event.node !== victim?.name) falseSuspicions += 1;
       },
       onServed: () => undefined,
-      rewrite: null,
+      wire: PRESENT_WIRE,
     });
   });
   for (const node of all) {
     node.hold(READY);
     world.at(world.between(0, 500), () => node.cluster.start());
   }
-  world.at(KILLED_MS, () => all[0]?.kill());
+  const reached = () => all.map(({ address }) => network.reached(address));
+  const sum = (counts: readonly number[]) => counts.reduce((total, each) => total + each, 0);
+  world.runUntil(SETTLED_MS, () => undefined);
+  const before = reached();
+  world.at(KILLED_MS - SETTLED_MS, () => {
+    victim = all.find(({ cluster }) => cluster.groups.isSpeaking) ?? all[0];
+    victim?.kill();
+  });
   world.runUntil(END_MS, () => undefined);
-  const observer = all.at(-1) as SimNode;
-  const { heartbeats, heartbeatBytes } = network.messages;
+  const after = reached();
+  const perSecond = (what: "messages" | "bytes") =>
+    (sum(after.map((each) => each[what])) - sum(before.map((each) => each[what]))) / after.length / ((END_MS - SETTLED_MS) / 1_000);
   return {
     nodes,
-    heardPerSecond: observer.cluster.membership.counts.heard / (END_MS / 1_000),
-    meanBytes: Math.round(heartbeatBytes / heartbeats),
+    groups: all.at(-1)?.cluster.groups.count ?? 0,
+    heardPerSecond: perSecond("messages"),
+    bytesPerSecond: perSecond("bytes"),
     declaredMs: [Math.round(Math.min(...declaredMs)), Math.round(Math.max(...declaredMs))],
     falseSuspicions,
   };
@@ -171,35 +186,57 @@ function countMoves(before: Places, after: Places): number {
 }
 
 const HEARD = 20_000;
+const KNOWN = 1_000;
 
 /** Microseconds of processor time to read a heartbeat and take it in, on this machine. */
 export function measureHearing(): number {
   const membership = new Membership(MEMBERSHIP_LIMITS, 0, () => undefined);
-  const texts = Array.from({ length: HEARD }, (_, at) =>
-    encodeHeartbeat({
-      wire: 1,
-      node: `node-${at % 1_000}`,
-      incarnation: { startedMs: 1_767_225_600_000, id: "k3j5h2g8" },
-      sequence: at,
-      isDraining: false,
-      isLeaving: false,
-      lagMs: 2,
-      inFlight: 3,
-      queue: 0,
-      capacity: 32,
-      weight: 1,
-      ready: { version: 1, names: at % 10 === 0 ? new Set(READY) : null },
-      url: "http://10.0.0.1:7400",
-      busy: new Map(),
-      stores: "shared",
-      answersClients: true,
-      epoch: 1_767_225_600_000,
-      isLeader: false,
-      mode: "full",
-    }),
-  );
+  const texts = Array.from({ length: HEARD }, (_, at) => encodeHeartbeat(typicalBeat(at, at % 10 === 0)));
+  return timed(() => {
+    for (const text of texts) membership.observe(parseHeartbeat(text) as Heartbeat, 0);
+  }, HEARD);
+}
+
+/** The same for one of the `beats` heartbeats that a digest tells of. */
+export function measureDigest(beats: number): number {
+  const membership = new Membership(MEMBERSHIP_LIMITS, 0, () => undefined);
+  const digests = Math.ceil(HEARD / beats);
+  const texts = Array.from({ length: digests }, (_, at) => {
+    const told = Array.from({ length: beats }, (_unused, place) => ({ beat: typicalBeat(at * beats + place, false), ageMs: 7 * place }));
+    return encodeDigest({ node: "node-0", stores: "shared", seat: { count: 32, group: 0 }, beats: told }, MAX_DIGEST_BYTES)[0] as string;
+  });
+  return timed(() => {
+    for (const text of texts) for (const { beat, ageMs } of parseDigest(text)?.beats ?? []) membership.observe(beat, 0, ageMs);
+  }, digests * beats);
+}
+
+function timed(run: () => void, times: number): number {
   const before = process.cpuUsage();
-  for (const text of texts) membership.observe(parseHeartbeat(text) as Heartbeat, 0);
+  run();
   const { user, system } = process.cpuUsage(before);
-  return (user + system) / HEARD;
+  return (user + system) / times;
+}
+
+function typicalBeat(at: number, hasNames: boolean): Heartbeat {
+  return {
+    wire: WIRE_VERSION,
+    node: `node-${at % KNOWN}`,
+    incarnation: { startedMs: 1_767_225_600_000 + (at % KNOWN), id: "k3j5h2g8" },
+    sequence: at,
+    isDraining: false,
+    isLeaving: false,
+    lagMs: at % 4,
+    inFlight: at % 7,
+    queue: 0,
+    capacity: 32,
+    weight: 1,
+    ready: { version: 1, names: hasNames ? new Set(READY) : null },
+    url: "http://10.0.0.1:7400",
+    busy: new Map(),
+    stores: "shared",
+    answersClients: true,
+    epoch: 1_767_225_600_000,
+    isLeader: false,
+    mode: "full",
+  };
 }

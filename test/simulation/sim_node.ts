@@ -1,4 +1,6 @@
-import { encodeHeartbeat, type Heartbeat, MAX_BUSY, parseHeartbeat } from "../../cluster/membership/heartbeat.ts";
+import type { Digest } from "../../cluster/membership/digest.ts";
+import type { Seat } from "../../cluster/membership/groups.ts";
+import { encodeHeartbeat, type Heartbeat, MAX_BUSY, parseHeartbeat, type ReadyTold } from "../../cluster/membership/heartbeat.ts";
 import { ClusterNode } from "../../cluster/node.ts";
 import type { ClusterOptions } from "../../cluster/options.ts";
 import { Busyness } from "../../cluster/placement/busyness.ts";
@@ -38,9 +40,40 @@ export interface SimNodeParts {
   readonly onEvent: (event: ClusterEvent, node: string) => void;
   /** Told of each query that the node works on. */
   readonly onServed: (query: Query) => void;
-  /** What others read of its heartbeats: as it is, or what is left of it after another version of the wire. */
-  readonly rewrite: ((text: string) => string) | null;
+  readonly wire: Wire;
 }
+
+/** The version of the wire that a node speaks: what others read of what it says, and whether it knows of digests. */
+export interface Wire {
+  rewriteBeat(beat: Heartbeat): Heartbeat;
+  rewriteDigest(text: string): string;
+  readonly hearsDigests: boolean;
+}
+
+const same = <Value>(value: Value) => value;
+const rewritten = (change: (wire: Record<string, unknown>) => object) => (beat: Heartbeat) =>
+  parseHeartbeat(JSON.stringify(change(JSON.parse(encodeHeartbeat(beat))))) as Heartbeat;
+
+export const PRESENT_WIRE: Wire = { rewriteBeat: same, rewriteDigest: same, hearsDigests: true };
+
+/** As a version that knows neither of loads nor of what is ready nor of digests. */
+export const OLDER_WIRE: Wire = {
+  rewriteBeat: rewritten(({ node, incarnation, sequence, draining, leaving, lag_ms, stores, epoch }) => {
+    return { v: 1, node, incarnation, sequence, draining, leaving, lag_ms, stores, epoch };
+  }),
+  rewriteDigest: same,
+  hearsDigests: false,
+};
+
+/** As a later version. */
+export const LATER_WIRE: Wire = {
+  rewriteBeat: rewritten((wire) => ({ ...wire, v: 3, zone: "eu-1", hot: [{ collection: "c0", rate: 3 }] })),
+  rewriteDigest(text) {
+    const { beats, ...digest } = JSON.parse(text);
+    return JSON.stringify({ ...digest, v: 3, zone: "eu-1", beats: beats.map((beat: object) => ({ ...beat, hot: [] })) });
+  },
+  hearsDigests: true,
+};
 
 /** A node's process: the cluster's own code, and in the place of retrievers something that takes as long as they do. */
 export class SimNode implements Receiver {
@@ -59,14 +92,17 @@ export class SimNode implements Receiver {
   isLeft = false;
 
   constructor(parts: SimNodeParts) {
-    const { name, address, world, network, work, options, rewrite } = parts;
+    const { name, address, world, network, work, wire } = parts;
     this.name = name;
     this.address = address;
     this.#parts = parts;
     this.process = new Process(world);
-    const endpoint = network.endpoint(address, this.process, (beat) => encodeHeartbeat(beat).length);
-    const publishHeartbeat = (beat: Heartbeat) =>
-      endpoint.publishHeartbeat(rewrite === null ? beat : (parseHeartbeat(rewrite(encodeHeartbeat(beat))) as Heartbeat));
+    const endpoint = network.endpoint(address, this.process, {
+      sizeOf: (beat) => encodeHeartbeat(beat).length,
+      rewriteDigest: wire.rewriteDigest,
+    });
+    const { groups } = parts.options;
+    const options = wire.hearsDigests ? parts.options : { ...parts.options, groups: { ...groups, meshNodes: Number.POSITIVE_INFINITY } };
     this.cluster = new ClusterNode<Query, Answer>(
       { name, weight: 1, stores: "shared", isShared: true },
       {
@@ -76,7 +112,11 @@ export class SimNode implements Receiver {
           get isConnected() {
             return endpoint.isConnected;
           },
-          publishHeartbeat,
+          publishHeartbeat: (beat) => endpoint.publishHeartbeat(wire.rewriteBeat(beat)),
+          publishToGroup: (seat, beat) => endpoint.publishToGroup(seat, wire.rewriteBeat(beat)),
+          publishDigest: endpoint.publishDigest,
+          hearGroups: endpoint.hearGroups,
+          askReady: endpoint.askReady,
           publishControl: endpoint.publishControl,
           send: endpoint.send,
           readLease: endpoint.readLease,
@@ -109,6 +149,10 @@ export class SimNode implements Receiver {
     network.join(this);
   }
 
+  get hearsDigests(): boolean {
+    return this.#parts.wire.hearsDigests;
+  }
+
   get ready(): ReadonlySet<string> {
     return this.#ready;
   }
@@ -118,8 +162,16 @@ export class SimNode implements Receiver {
     this.#ready = new Set(collections);
   }
 
-  hearHeartbeat(beat: Heartbeat): void {
-    this.cluster.hearHeartbeat(beat);
+  hearHeartbeat(beat: Heartbeat, seat: Seat | null): void {
+    this.cluster.hearHeartbeat(beat, seat);
+  }
+
+  hearDigest(digest: Digest): void {
+    if (this.#parts.wire.hearsDigests) this.cluster.hearDigest(digest);
+  }
+
+  readySet(): ReadyTold | null {
+    return this.#parts.wire.hearsDigests ? this.cluster.readySet : null;
   }
 
   hearControl(control: Parameters<Receiver["hearControl"]>[0]): void {

@@ -6,7 +6,7 @@ import { type ErrorCode, toKennelError } from "../../runtime/errors.ts";
 import { type Fault, planFaults } from "./faults.ts";
 import { Invariants } from "./invariants.ts";
 import { Network } from "./network.ts";
-import { type Query, SimNode, type WorkOptions } from "./sim_node.ts";
+import { LATER_WIRE, OLDER_WIRE, PRESENT_WIRE, type Query, SimNode, type Wire, type WorkOptions } from "./sim_node.ts";
 import { World } from "./world.ts";
 
 export interface SimulationOptions {
@@ -24,6 +24,13 @@ export interface SimulationOptions {
   readonly capacity: number;
   /** Share of the queries that ask the first collection; 0: it has no more than falls to it. */
   readonly hotShare: number;
+  /** Up to so many nodes heartbeats are a mesh. */
+  readonly meshNodes: number;
+  /**
+   * `mixed`: of three nodes one speaks an older wire, one a later one. `passing`: those that would speak the older one do so in
+   * one of four of their lives, so that the mesh comes and goes. `digests`: they speak the present one.
+   */
+  readonly wires: "mixed" | "passing" | "digests";
 }
 
 export const SIMULATION: Omit<SimulationOptions, "seed"> = {
@@ -37,6 +44,8 @@ export const SIMULATION: Omit<SimulationOptions, "seed"> = {
   hasFaults: true,
   capacity: 32,
   hotShare: 0,
+  meshNodes: CLUSTER_OPTIONS.groups.meshNodes,
+  wires: "mixed",
 };
 
 export interface SimulationReport {
@@ -54,6 +63,9 @@ export interface SimulationReport {
   readonly epochs: number;
   /** Most places that a busy collection was given. */
   readonly mostReplicas: number;
+  /** Most groups that heartbeats belonged to, and how often a node has seen their number change. */
+  readonly mostGroups: number;
+  readonly groupChanges: number;
   readonly faults: readonly string[];
   /** What must hold and did not; empty: all did. */
   readonly violations: readonly string[];
@@ -64,6 +76,7 @@ const WORK: WorkOptions = { capacity: 32, maxQueue: 1_000, meanServiceMs: 8, act
 const REST_MS = 45_000;
 const BALANCER_NOTICES_MS = 500;
 const LEAD_EVERY_MS = 1_000;
+const WATCH_EVERY_MS = 500;
 
 /** One history of a cluster under load and faults, the same for the same options. */
 export function simulate(options: SimulationOptions): SimulationReport {
@@ -89,6 +102,10 @@ class Simulation {
   #forwarded = 0;
   #slowestMs = 0;
   #mostReplicas = 0;
+  /** Lives of nodes that change the wire that they speak. */
+  #starts = 0;
+  #mostGroups = 0;
+  #groupChanges = 0;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -96,7 +113,7 @@ class Simulation {
     this.#network = new Network(this.#world, { meanDelayMs: 0.5, lossRatio: options.lossRatio });
     this.#invariants = new Invariants(this.#world);
     this.#collections = Array.from({ length: options.collections }, (_, at) => `c${at}`);
-    this.#clusterOptions = CLUSTER_OPTIONS;
+    this.#clusterOptions = { ...CLUSTER_OPTIONS, groups: { ...CLUSTER_OPTIONS.groups, meshNodes: options.meshNodes } };
   }
 
   run(): SimulationReport {
@@ -109,7 +126,7 @@ class Simulation {
     this.#world.runUntil(durationMs, check);
     this.#mend();
     this.#world.runUntil(durationMs + REST_MS, check);
-    this.#invariants.checkRest([...this.#nodes.values()], this.#collections);
+    this.#invariants.checkRest([...this.#nodes.values()], this.#collections, this.#options.meshNodes);
     for (const node of this.#nodes.values()) this.#countSends(node);
     return {
       seed: this.#options.seed,
@@ -123,14 +140,14 @@ class Simulation {
       slowestMs: Math.round(this.#slowestMs),
       epochs: this.#invariants.epochs,
       mostReplicas: this.#mostReplicas,
+      mostGroups: this.#mostGroups,
+      groupChanges: this.#groupChanges,
       faults: this.#faults,
       violations: this.#invariants.violations,
     };
   }
 
   #start(name: string): SimNode {
-    // Every third speaks as a node of another version does: without what is new, or with what is newer.
-    const others = [null, withoutNews, withMore] as const;
     const node = new SimNode({
       name,
       address: name,
@@ -140,16 +157,31 @@ class Simulation {
       options: this.#clusterOptions,
       onEvent: (event) => this.#happened(event, name),
       onServed: (query) => this.#invariants.served(query),
-      rewrite: others[Number(name.slice(1)) % others.length] ?? null,
+      wire: this.#wireOf(Number(name.slice(1))),
     });
     this.#nodes.set(name, node);
     node.cluster.start();
     this.#lead(node, new Leveller(), new Demands(DEMAND_LIMITS));
+    this.#watchGroups(node, 0);
     return node;
+  }
+
+  #wireOf(number: number): Wire {
+    const { wires } = this.#options;
+    if (number % 3 === 2) return LATER_WIRE;
+    if (number % 3 === 0 || wires === "digests") return PRESENT_WIRE;
+    return wires === "mixed" || this.#starts++ % 4 === 3 ? OLDER_WIRE : PRESENT_WIRE;
   }
 
   #happened(event: ClusterEvent, node: string): void {
     if (event.kind === "leads") this.#invariants.leads(event.epoch, node);
+  }
+
+  #watchGroups(node: SimNode, before: number): void {
+    const { count } = node.cluster.groups;
+    this.#mostGroups = Math.max(this.#mostGroups, count);
+    if (count !== before) this.#groupChanges += 1;
+    node.process.at(WATCH_EVERY_MS, () => this.#watchGroups(node, count));
   }
 
   /** What a leader does, from time to time: it levels the placement and tells the others. */
@@ -309,7 +341,7 @@ class Simulation {
       options: this.#clusterOptions,
       onEvent: (event) => this.#happened(event, `another ${node.name}`),
       onServed: () => undefined,
-      rewrite: null,
+      wire: PRESENT_WIRE,
     });
     twin.cluster.start();
     this.#world.at(lastsMs, () => twin.kill());
@@ -329,15 +361,4 @@ class Simulation {
     for (const [reason, count] of Object.entries(node.cluster.router.counts.sends))
       this.#sends[reason] = (this.#sends[reason] ?? 0) + count;
   }
-}
-
-/** As a version sends it that knows neither of loads nor of what is ready. */
-function withoutNews(text: string): string {
-  const { v, node, incarnation, sequence, draining, leaving, lag_ms, stores, epoch } = JSON.parse(text);
-  return JSON.stringify({ v, node, incarnation, sequence, draining, leaving, lag_ms, stores, epoch });
-}
-
-/** As a later version sends it. */
-function withMore(text: string): string {
-  return JSON.stringify({ ...JSON.parse(text), v: 2, zone: "eu-1", hot: [{ collection: "c0", rate: 3 }] });
 }

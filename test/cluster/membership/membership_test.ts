@@ -41,7 +41,7 @@ test("Membership suspects after 1.5 s of silence, declares dead after 5 s, and t
 
 test("A node that tells of a slow event loop is given longer, within a bound", () => {
   const silence = (lagMs: number, silentMs: number) => {
-    const hearing = hear(null, beatOf("a", 1, { lagMs }), 0);
+    const hearing = hear(null, beatOf("a", 1, { lagMs }), 0, null, limits);
     return hearing.kind === "news" ? judge(hearing.member, silentMs, limits)?.state : null;
   };
   assert.is(silence(0, 2_000), "suspect");
@@ -122,6 +122,46 @@ test("Membership is bounded: whoever comes beyond it is counted, and who is long
   assert.is(membership.size, 0);
   membership.observe(beatOf("c", 1), 10_100);
   assert.is(membership.size, 1);
+});
+
+test("Who is told of by digests is as old as they say, and suspected no sooner than 1.25 s after the last digest with news", () => {
+  const { membership, stateOf } = watched();
+  membership.observe(beatOf("young", 1), 1_000, 100);
+  membership.observe(beatOf("old", 1), 1_000, 450);
+  assert.equal([membership.find("young")?.heardMs, membership.find("old")?.heardMs], [900, 550]);
+  sweepThrough(membership, 1_000, 2_200);
+  assert.equal([stateOf("young"), stateOf("old")], ["alive", "alive"], "late is the digest, not the node");
+  sweepThrough(membership, 2_250, 2_250);
+  assert.equal([stateOf("young"), stateOf("old")], ["alive", "suspect"]);
+  sweepThrough(membership, 2_300, 2_400);
+  assert.equal([stateOf("young"), stateOf("old")], ["suspect", "suspect"]);
+});
+
+test("A digest that says itself that a node is silent makes it suspect at once; one that was overtaken does not", () => {
+  const { membership, events, stateOf } = watched();
+  for (const node of ["a", "b"]) membership.observe(beatOf(node, 1), 500, 0);
+  membership.observe(beatOf("b", 2), 1_000, 0);
+  for (const node of ["a", "b"]) membership.observe(beatOf(node, 1), 2_000, 1_500);
+  assert.equal([stateOf("a"), stateOf("b")], ["suspect", "alive"]);
+  membership.observe(beatOf("a", 2), 2_100, 1_600);
+  assert.is(stateOf("a"), "suspect", "news, and old already");
+  membership.observe(beatOf("a", 3), 2_200, 10);
+  assert.equal(events, ["joined a", "joined b", "suspected a", "returned a"]);
+});
+
+test("What digests go on telling of an earlier life is neither a rival nor takes the place of a later one", () => {
+  const { membership, events, stateOf } = watched();
+  const later = { incarnation: { startedMs: 9, id: "later" } };
+  membership.observe(beatOf("a", 1, later), 1_000);
+  membership.observe(beatOf("a", 40), 1_200, 900);
+  assert.equal(events, ["joined a"]);
+  sweepThrough(membership, 1_200, 3_000);
+  membership.observe(beatOf("a", 40), 3_000, 2_700);
+  assert.equal([stateOf("a"), membership.find("a")?.beat.incarnation.id], ["suspect", "later"]);
+  membership.observe(beatOf("a", 41), 3_100, 100);
+  assert.is(membership.find("a")?.beat.incarnation.id, "a-1", "one that was heard since is the one that lives");
+  membership.observe(beatOf("a", 2, later), 9_000, 100);
+  assert.equal(events.filter((event) => event === "rival a").length, 1);
 });
 
 test.run();

@@ -78,7 +78,12 @@ test.after(async () => {
 test("What is malformed or too large on the subjects of all nodes is dropped, counted and told once; queries go on", async () => {
   const { stores } = await ownBeat();
   const tooLarge = JSON.stringify({ v: 1, node: "x", incarnation: { started_ms: 1, id: "x" }, sequence: 1, more: "x".repeat(600_000) });
-  const subjects = { heartbeat: HEARTBEAT, control: `kennel.v1.cluster.control.${stores}`, collections: "kennel.v1.events.collections" };
+  const subjects = {
+    heartbeat: HEARTBEAT,
+    digest: "kennel.v1.cluster.digest",
+    control: `kennel.v1.cluster.control.${stores}`,
+    collections: "kennel.v1.events.collections",
+  };
   for (const [name, subject] of Object.entries(subjects)) {
     for (const payload of ["", "{", "[]", '{"node":"../x"}', tooLarge]) theClient().publish(subject, payload);
     await until(`${name}: all are counted`, async () => (await countOf(theNode(), `malformed_${name}`)) === 5);
@@ -96,7 +101,7 @@ test("A node that tells no more than the first version did, and one that tells m
   const { stores } = await ownBeat();
   const first = { v: 1, node: "first", incarnation: { started_ms: 1, id: "f" }, stores };
   const later = {
-    v: 2,
+    v: 3,
     node: "later",
     incarnation: { started_ms: 1, id: "l" },
     stores,
@@ -110,8 +115,8 @@ test("A node that tells no more than the first version did, and one that tells m
     const states = (await clusterOf(theNode())).nodes.map(({ node: name, state }) => `${name} ${state}`);
     return states.includes("first alive") && states.includes("later alive");
   });
-  assert.is(await countOf(theNode(), "other_wire"), 1);
-  assert.match(theNode().output(), /"peer":"later","wire":2.*another version/);
+  assert.is(await countOf(theNode(), "other_wire"), 2);
+  assert.match(theNode().output(), /"peer":"later","wire":3.*another version/);
   for (const beat of [first, later]) theClient().publish(HEARTBEAT, JSON.stringify({ ...beat, sequence: sequence + 1, leaving: true }));
   assert.ok(await finds(theNode()));
 });
