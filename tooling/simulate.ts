@@ -157,6 +157,10 @@ ready anywhere known to all, and heartbeats in groups or a mesh as they are to b
 has seen their number change. Two seconds are not enough for every coincidence: of the 600 seeds from 501 on one loses a query with 9 nodes in a mesh
 (889), of the 250 from 1,001 on one in groups (1089).
 
+What operators say goes on meanwhile: several at a time change flags on any node, over a store that is away when the store of leases is, and in every
+other history emptied or set back to what stood there before. Counted as violations, too: a node that goes back to a word of an older epoch, a word
+written over a newer one, a change that another one has undone unseen while the store was whole, and at the end two different words.
+
 ## Heartbeats
 
 In a mesh every node hears every other one twice a second: a node hears 2 (n - 1) heartbeats a second and the servers deliver 2 n (n - 1). In groups

@@ -7,6 +7,7 @@ import { type Fault, planFaults } from "./faults.ts";
 import { Invariants } from "./invariants.ts";
 import { Network } from "./network.ts";
 import { LATER_WIRE, OLDER_WIRE, PRESENT_WIRE, type Query, SimNode, type Wire, type WorkOptions } from "./sim_node.ts";
+import { type WordCounts, Words } from "./words.ts";
 import { World } from "./world.ts";
 
 export interface SimulationOptions {
@@ -66,6 +67,8 @@ export interface SimulationReport {
   /** Most groups that heartbeats belonged to, and how often a node has seen their number change. */
   readonly mostGroups: number;
   readonly groupChanges: number;
+  /** What operators have said, how often another was quicker, and how often a newer word was written again over an older one. */
+  readonly words: WordCounts;
   readonly faults: readonly string[];
   /** What must hold and did not; empty: all did. */
   readonly violations: readonly string[];
@@ -88,6 +91,7 @@ class Simulation {
   readonly #world: World;
   readonly #network: Network;
   readonly #invariants: Invariants;
+  readonly #words: Words;
   readonly #nodes = new Map<string, SimNode>();
   readonly #disturbedMs = new Map<SimNode, number>();
   readonly #drainingMs = new Map<SimNode, number>();
@@ -112,6 +116,7 @@ class Simulation {
     this.#world = new World(options.seed);
     this.#network = new Network(this.#world, { meanDelayMs: 0.5, lossRatio: options.lossRatio });
     this.#invariants = new Invariants(this.#world);
+    this.#words = new Words(this.#world, this.#network, this.#invariants, options.seed);
     this.#collections = Array.from({ length: options.collections }, (_, at) => `c${at}`);
     this.#clusterOptions = { ...CLUSTER_OPTIONS, groups: { ...CLUSTER_OPTIONS.groups, meshNodes: options.meshNodes } };
   }
@@ -122,11 +127,13 @@ class Simulation {
     // The first queries come when the nodes have heard of each other.
     this.#world.at(1_500, () => this.#load());
     if (hasFaults) for (const fault of planFaults(this.#world, { fromMs: 5_000, untilMs: durationMs })) this.#plan(fault);
+    this.#words.begin(durationMs);
     const check = () => this.#invariants.checkLeaders(this.#nodes.values());
     this.#world.runUntil(durationMs, check);
     this.#mend();
     this.#world.runUntil(durationMs + REST_MS, check);
     this.#invariants.checkRest([...this.#nodes.values()], this.#collections, this.#options.meshNodes);
+    this.#words.checkRest([...this.#nodes.values()].filter(({ process, isLeft }) => process.isRunning && !isLeft).map(({ name }) => name));
     for (const node of this.#nodes.values()) this.#countSends(node);
     return {
       seed: this.#options.seed,
@@ -142,6 +149,7 @@ class Simulation {
       mostReplicas: this.#mostReplicas,
       mostGroups: this.#mostGroups,
       groupChanges: this.#groupChanges,
+      words: this.#words.counts,
       faults: this.#faults,
       violations: this.#invariants.violations,
     };
@@ -163,6 +171,7 @@ class Simulation {
     node.cluster.start();
     this.#lead(node, new Leveller(), new Demands(DEMAND_LIMITS));
     this.#watchGroups(node, 0);
+    this.#words.follow(name, node.process);
     return node;
   }
 
