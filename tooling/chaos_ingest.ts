@@ -18,7 +18,7 @@ const DOCUMENTS = 10_000;
 const MAX_DOCUMENTS = 100_000;
 
 function planOf(documents: number, tell: (line: string) => void): SharedIngestPlan {
-  return { documents, perJob: 100, collections: 4, clients: 3, killEveryMs: 10_000, maxKills: null, limitMs: 300_000, tell };
+  return { documents, perJob: 500, collections: 4, clients: 3, killEveryMs: 10_000, maxKills: null, limitMs: 300_000, tell };
 }
 
 function isWhole({ documents, jobs, ended, stored, lost, surplus, rows }: SharedIngestReport): boolean {

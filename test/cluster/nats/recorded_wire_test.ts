@@ -6,7 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { SearchRequest } from "../../../actors/retriever/search.ts";
 import { type Heartbeat, parseHeartbeat } from "../../../cluster/membership/heartbeat.ts";
-import { hear, type Member } from "../../../cluster/membership/member.ts";
+import { hear, MEMBERSHIP_LIMITS, type Member } from "../../../cluster/membership/member.ts";
 import { CHANGES_SUBJECT, controlSubject, HEARTBEAT_SUBJECT, parseChange, parseControl } from "../../../cluster/nats/wire.ts";
 import { decodeBody } from "../../../transport/nats/body.ts";
 import { readHeaders } from "../../../transport/nats/headers.ts";
@@ -32,7 +32,7 @@ test("Its heartbeats are heard from its start to its leave, with what they say a
     const beat = parseHeartbeat(text) as Heartbeat;
     assert.is.not(beat, null);
     assert.equal([beat.wire, beat.capacity, beat.weight, beat.stores, beat.answersClients], [1, 64, 1, STORES, !beat.isDraining]);
-    const heard = hear(members.get(beat.node) ?? null, beat, at);
+    const heard = hear(members.get(beat.node) ?? null, beat, at, null, MEMBERSHIP_LIMITS);
     assert.is(heard.kind, "news");
     if (heard.kind === "news") members.set(beat.node, heard.member);
   }
