@@ -18,7 +18,17 @@ const DOCUMENTS = 10_000;
 const MAX_DOCUMENTS = 100_000;
 
 function planOf(documents: number, tell: (line: string) => void): SharedIngestPlan {
-  return { documents, perJob: 500, collections: 4, clients: 3, killEveryMs: 10_000, maxKills: null, limitMs: 300_000, tell };
+  return {
+    documents,
+    perJob: 500,
+    collections: 4,
+    clients: 4,
+    isInTurn: true,
+    killEveryMs: 10_000,
+    maxKills: null,
+    limitMs: 300_000,
+    tell,
+  };
 }
 
 function isWhole({ documents, jobs, ended, stored, lost, surplus, rows }: SharedIngestReport): boolean {
@@ -31,8 +41,8 @@ function textOf(report: SharedIngestReport): string {
   const listed = (counts: Readonly<Record<string, number>>) => Object.entries(counts).map(([name, count]) => `${count.toLocaleString("en")} ${name}`).join(", "); // biome-ignore format: one thought
   return `# Ingest while nodes are killed
 
-Written by \`npm run chaos:ingest\`: three nodes on three NATS servers, with FerretDB and Milvus Lite as their stores, all on one machine. Three clients
-send documents to any node, and again to another one where that is gone or refuses. Every 10 s the node that has run longest gets \`kill -9\` and is
+Written by \`npm run chaos:ingest\`: three nodes on three NATS servers, with FerretDB and Milvus Lite as their stores, all on one machine. Four clients
+send 500 documents to any node, or to another one where that is gone or refuses, and the next when those are indexed. Every 10 s the node that has run longest gets \`kill -9\` and is
 started again on an empty folder.
 
 | | |

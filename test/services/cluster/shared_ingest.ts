@@ -8,6 +8,8 @@ export interface SharedIngestPlan {
   readonly collections: number;
   /** Requests under way at once. */
   readonly clients: number;
+  /** Whether a client sends its next documents when those before are indexed, so that it sends while nodes are killed. */
+  readonly isInTurn: boolean;
   /** Between two kills; a killed node is started again at once. */
   readonly killEveryMs: number;
   /** Null: until the last job has ended. */
@@ -74,15 +76,18 @@ export async function ingestShared(nodes: Nodes, milvus: string, plan: SharedIng
   const send = async () => {
     for (let batch = batches.pop(); batch !== undefined; batch = batches.pop()) {
       const { collection, documents } = batch;
+      let id = "";
       await persist(plan, async () => {
         repeated += 1;
         const answer = await nodes.call<JobAnswer>(anyNode(), "POST", `/v1/collections/${collection}/documents`, { documents });
         if (answer.status !== 202) return refusalOf(answer);
         repeated -= 1;
         jobs.add(answer.body.id);
+        id = answer.body.id;
         if (jobs.size % TOLD_JOBS === 0) plan.tell(`${jobs.size} jobs are taken in, ${batches.length} are to be sent`);
         return null;
       });
+      if (plan.isInTurn) await untilEnded(nodes, anyNode, new Set([id]), plan);
     }
   };
   const killing = killer(nodes, plan);
@@ -195,7 +200,7 @@ async function untilEnded(
     }
     if (open.size < before) {
       limitMs = performance.now() + plan.limitMs;
-      plan.tell(`${open.size} jobs are open`);
+      if (jobs.size > 1) plan.tell(`${open.size} jobs are open`);
     }
     if (performance.now() > limitMs) throw new Error(`No job has ended for ${plan.limitMs} ms; ${open.size} are open, as ${[...open][0]}`);
   }

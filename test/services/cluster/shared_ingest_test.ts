@@ -12,6 +12,7 @@ const PLAN: SharedIngestPlan = {
   collections: 2,
   clients: 2,
   killEveryMs: 5_000,
+  isInTurn: false,
   maxKills: 1,
   limitMs: 120_000,
   tell: () => {},
