@@ -227,8 +227,8 @@ class Connections {
   readonly #unused = new Set<Socket>();
   /** Those that are not agreed on TLS yet, by the other end's address. */
   readonly #handshakes = new Map<string, Socket>();
-  /** Those that are not sent to their end. */
-  readonly #answers = new Set<ServerResponse>();
+  /** Those that are not sent to their end, in the order of their requests. */
+  readonly #answers = new Map<ServerResponse, Socket>();
   /** Of them those that waited to be taken at the last look, and still do. */
   readonly #waiting = new WeakSet<ServerResponse>();
   #isClosing = false;
@@ -251,7 +251,7 @@ class Connections {
 
   begin(socket: Socket, outgoing: ServerResponse): void {
     this.#unused.delete(socket);
-    this.#answers.add(outgoing);
+    this.#answers.set(outgoing, socket);
     const open = this.#requests.get(socket);
     if (open !== undefined) this.#requests.set(socket, open + 1);
   }
@@ -275,9 +275,12 @@ class Connections {
     for (const socket of this.#handshakes.values()) socket.destroy();
   }
 
-  /** Ends those of which something waits to be taken, and nothing was since the last call. */
+  /** Ends those of which something waits to be taken, and nothing was since the last call. Of one connection the others wait for the first. */
   destroyStalled(): void {
-    for (const outgoing of this.#answers) {
+    const seen = new Set<Socket>();
+    for (const [outgoing, socket] of this.#answers) {
+      if (seen.has(socket)) continue;
+      seen.add(socket);
       const isWaiting = outgoing.writableNeedDrain || (outgoing.writableEnded && !outgoing.writableFinished);
       if (!isWaiting) continue;
       if (this.#waiting.has(outgoing)) outgoing.destroy();

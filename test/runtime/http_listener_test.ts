@@ -2,9 +2,10 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { systemClock } from "../../runtime/clock.ts";
+import { type Clock, systemClock } from "../../runtime/clock.ts";
 import { type HttpHandler, type HttpListenerOptions, startHttpListener } from "../../runtime/http_listener.ts";
 import type { HttpAnswer } from "../../runtime/http_message.ts";
+import { manualClock } from "../support/manual_clock.ts";
 
 const test = suite("HTTP listener");
 
@@ -22,8 +23,8 @@ function text(body: string | Uint8Array): HttpAnswer {
   return { status: 200, headers: { "content-type": "text/plain" }, body };
 }
 
-function start(handler: HttpHandler, changes: Partial<HttpListenerOptions> = {}) {
-  return startHttpListener({ ...OPTIONS, ...changes }, handler, systemClock());
+function start(handler: HttpHandler, changes: Partial<HttpListenerOptions> = {}, clock: Clock = systemClock()) {
+  return startHttpListener({ ...OPTIONS, ...changes }, handler, clock);
 }
 
 /** A plain socket and everything it received, once the server has closed it. */
@@ -99,6 +100,26 @@ test("A client that takes nothing of its answer loses its connection, and what a
     assert.ok(await end.promise, path);
     socket.destroy();
   }
+  await listener.stop(1_000);
+});
+
+test("An answer that waits for the one before it on its connection is not taken for one that nobody takes", async () => {
+  const [clock, first, both] = [manualClock(), deferred(), deferred()];
+  const listener = await start(
+    async ({ target }) => {
+      if (target === "/second") both.resolve();
+      else await first.promise;
+      return text(target);
+    },
+    {},
+    clock,
+  );
+  const { socket, received } = open(listener.port);
+  socket.write("GET /first HTTP/1.1\r\nhost: x\r\n\r\nGET /second HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+  await both.promise;
+  for (let look = 0; look < 4; look++) await clock.advance(OPTIONS.requestTimeoutMs);
+  first.resolve();
+  assert.match(await received, /\/first[\s\S]*\/second$/);
   await listener.stop(1_000);
 });
 
