@@ -4,7 +4,8 @@
  * Invariants:
  *   U1. A file that was acknowledged is whole on disk: it is written to a draft, synced and renamed.
  *   U2. All files together stay within the limits; what is older than `maxAgeMs` makes room and is not given out any more.
- *   U3. What one owner has is at most `SHARE` times what is left, in files and in bytes, so that some room is left for the next one.
+ *   U3. With each file that it adds one owner has at most `SHARE` times what is left, in files and in bytes, so that some room is
+ *       left for the next one.
  */
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";

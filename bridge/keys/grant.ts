@@ -35,7 +35,7 @@ export interface Caller extends Grant {
   readonly mayDelegate: boolean;
 }
 
-/** Part of the names of its collections (tenant_names.ts), so that it has no `-`. */
+/** Part of the names of its collections (access/guard.ts), so that it has no `-`. */
 export const TENANT = /^[a-z0-9]{1,16}$/;
 const EVERY_COLLECTION = "*";
 export const COLLECTIONS_PATTERN = /^([A-Za-z0-9_-]{1,64}\*?|\*)(,([A-Za-z0-9_-]{1,64}\*?|\*)){0,15}$/;
