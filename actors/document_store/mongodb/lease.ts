@@ -55,14 +55,33 @@ export class Leases {
    * Runs `work` while nobody else writes to the collection. `finish` deals with what an earlier holder has left (L4).
    * A lease whose `work` failed is kept for the next one to finish; `work` releases it when it leaves nothing behind.
    */
-  async hold<Result>(
+  hold<Result>(
     name: string,
     finish: (unfinished: Unfinished, lease: Lease) => Promise<void>,
     work: (lease: Lease) => Promise<Result>,
   ): Promise<Result> {
+    return this.#inTurn(name, async () => work(await this.#acquire(name, finish)));
+  }
+
+  /**
+   * Waits until the operation that was seen in a lease has ended: its holder goes on, or has left it and `finish` deals with
+   * it (L4). What others begin after it is theirs; this node's own operations on the collection wait for it.
+   */
+  settle({ _id: name, op: seen }: LeaseDocument, finish: (unfinished: Unfinished, lease: Lease) => Promise<void>): Promise<void> {
+    return this.#inTurn(name, async () => {
+      const op = `${this.#options.owner}.${++this.#operations}`;
+      const taken = await this.#take(name, op, seen);
+      if (taken === null) return;
+      const lease = this.#lease(name, taken.fence, op);
+      if (taken.op !== null && taken.op !== op) await finish({ op: taken.op, committed: taken.committed }, lease);
+      await lease.release();
+    });
+  }
+
+  /** L1: the next waits for this one, whatever comes of it; as many wait as the service lets in at once. */
+  async #inTurn<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
     const before = this.#queues.get(name) ?? Promise.resolve();
-    // L1: the next waits for this one, whatever comes of it; as many wait as the service lets in at once.
-    const turn = before.catch(() => undefined).then(async () => work(await this.#acquire(name, finish)));
+    const turn = before.catch(() => undefined).then(work);
     const tail = turn.catch(() => undefined);
     this.#queues.set(name, tail);
     try {
@@ -70,20 +89,6 @@ export class Leases {
     } finally {
       if (this.#queues.get(name) === tail) this.#queues.delete(name);
     }
-  }
-
-  /**
-   * Waits until the operation that was seen in a lease has ended: its holder goes on, or has left it and `finish` deals with
-   * it (L4). What others begin after it is theirs.
-   */
-  async settle({ _id: name, op: seen }: LeaseDocument, finish: (unfinished: Unfinished, lease: Lease) => Promise<void>): Promise<void> {
-    const { owner } = this.#options;
-    const op = `${owner}.${++this.#operations}`;
-    const taken = await this.#take(name, op, seen);
-    if (taken === null) return;
-    const lease = this.#lease(name, taken.fence, op);
-    if (taken.op !== null && taken.op !== op) await finish({ op: taken.op, committed: taken.committed }, lease);
-    await lease.release();
   }
 
   async #acquire(name: string, finish: (unfinished: Unfinished, lease: Lease) => Promise<void>): Promise<Lease> {
