@@ -8,7 +8,8 @@ import type { Member, MembershipLimits } from "./member.ts";
 // Invariants:
 //   S1. The nearest living node of a group, by rendezvous hashing, tells of it at every heartbeat. Another one tells when no
 //       nearer one has told of this other one for as long as its rank says: a speaker that falls silent is replaced without a word,
-//       and a node that nobody tells of tells of itself.
+//       and a node that nobody tells of tells of itself. What lacks as many of its heartbeats as make a suspect does not count:
+//       a speaker that hears nobody any more, and is heard, would have its whole group taken for dead.
 //   S2. A digest tells of those that the speaker has heard in this group and does not take for dead, those included that have
 //       just left.
 //   S3. Names of what is ready are told once, when they have changed; a node that missed them asks (see missing_names.ts). For
@@ -75,7 +76,11 @@ export class Roster {
         known.toldVersion = Math.max(known.toldVersion, beat.ready.version); // S3
     }
     const isNearer = this.#ranked(nowMs).some((name) => name === node);
-    if (isNearer && beats.some(({ beat }) => beat.node === this.#self && beat.incarnation.id === selfIncarnation)) this.#toldMs = nowMs;
+    const { suspectAfterMs, heartbeatMs } = this.#limits;
+    const staleSequence = (this.#members.find(this.#self)?.beat.sequence ?? 0) - suspectAfterMs / heartbeatMs;
+    const isOfNow = ({ node: told, incarnation, sequence: heard }: Heartbeat) =>
+      told === this.#self && incarnation.id === selfIncarnation && heard > staleSequence;
+    if (isNearer && beats.some(({ beat }) => isOfNow(beat))) this.#toldMs = nowMs;
   }
 
   /** S1: whether this node is to tell all others now. */

@@ -17,6 +17,8 @@ const NEVER = Number.POSITIVE_INFINITY;
 class Group {
   readonly spoken: { readonly atMs: number; readonly digest: Digest }[] = [];
   readonly silent = new Set<string>();
+  /** These speak, and hear nobody but themselves. */
+  readonly deaf = new Set<string>();
   readonly nodes: readonly { readonly name: string; readonly membership: Membership; readonly roster: Roster }[];
   changes: Readonly<Record<string, Partial<Heartbeat>>> = {};
   #nowMs = 0;
@@ -54,7 +56,8 @@ class Group {
   #beat(): void {
     this.#sequence += 1;
     for (const { name: from } of this.#living())
-      for (const { membership, roster } of this.#living()) {
+      for (const { name: to, membership, roster } of this.#living()) {
+        if (this.deaf.has(to) && to !== from) continue;
         const beat = beatOf(from, this.#sequence, this.changes[from]);
         membership.observe(beat, this.#nowMs);
         roster.hear(beat, this.#nowMs);
@@ -64,7 +67,8 @@ class Group {
   #hearAll(from: string, beats: Digest["beats"]): void {
     const digest = { node: from, stores: "shared", seat: SEAT, beats };
     this.spoken.push({ atMs: this.#nowMs, digest });
-    for (const { name, roster } of this.#living()) if (name !== from) roster.hearDigest(digest, `${name}-1`, this.#nowMs);
+    for (const { name, roster } of this.#living())
+      if (name !== from && !this.deaf.has(name)) roster.hearDigest(digest, `${name}-1`, this.#nowMs);
   }
 }
 
@@ -115,6 +119,19 @@ test("A node that nobody tells of tells of itself, though a nearer one speaks", 
     if (roster.isToSpeak(nowMs)) spoke += roster.speak(nowMs).length > 0 ? 1 : 0;
   }
   assert.ok(spoke >= 4, String(spoke));
+});
+
+test("When it hears nobody any more the next one tells long before anybody seems dead, though it speaks on", () => {
+  const group = new Group();
+  group.run(5_000);
+  const [speaker = ""] = group.speakersSince(group.nowMs - 1_000);
+  group.deaf.add(speaker);
+  const fromMs = group.nowMs;
+  group.run(4_000);
+  const others = group.spoken.filter(({ atMs, digest }) => atMs >= fromMs && digest.node !== speaker);
+  assert.ok((others[0]?.atMs ?? Infinity) - fromMs < MEMBERSHIP_LIMITS.deadAfterMs / 2, String(others[0]?.atMs));
+  assert.is(new Set(others.map(({ digest }) => digest.node)).size, 1, "one of them is enough");
+  assert.ok(others.length >= 3, String(others.length));
 });
 
 test("Names of what is ready are told once when they change, also by a speaker that has just taken over", () => {
