@@ -212,7 +212,7 @@ export class ClusterNode<Request, Answer> {
       return false;
     }
     if (beat.stores !== this.#identity.stores) {
-      if (this.#strangers.hear(beat, nowMs - (ageMs ?? 0))) this.#ports.onEvent({ kind: "foreign", node: beat.node }); // C4
+      if (this.#strangers.hear(beat, nowMs, ageMs ?? 0)) this.#ports.onEvent({ kind: "foreign", node: beat.node }); // C4
       return false;
     }
     this.#leadership.hear(beat.epoch);

@@ -24,14 +24,14 @@ export class Strangers {
   }
 
   /**
-   * @param heardMs when it was heard, by whoever has told of it
-   * @returns whether this incarnation was not known
+   * @param ageMs how old it is, as a digest says
+   * @returns whether this incarnation was not known, and has not gone either
    */
-  hear(beat: Heartbeat, heardMs: number): boolean {
+  hear(beat: Heartbeat, nowMs: number, ageMs: number): boolean {
     const { id } = beat.incarnation;
     const known = this.#known.get(id);
-    if (known === undefined && this.#known.size >= MAX_KNOWN) return false;
-    if (known === undefined || beat.sequence > known.beat.sequence) this.#known.set(id, { beat, heardMs });
+    if (known === undefined && (this.#known.size >= MAX_KNOWN || ageMs >= this.#forgetAfterMs)) return false;
+    if (known === undefined || beat.sequence > known.beat.sequence) this.#known.set(id, { beat, heardMs: nowMs - ageMs });
     return known === undefined;
   }
 
