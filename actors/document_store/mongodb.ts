@@ -34,6 +34,8 @@ export interface MongoOptions extends ClientOptions {
 
 export { PoolGauge };
 
+/** A lease is waited for so many times its time at least: one whose holder has died is taken over, however short calls may be. */
+const WAITED_LEASES = 2;
 /** Time for saying goodbye to the servers; one that hangs is not waited for. */
 const CLOSE_LIMIT_MS = 1_000;
 
@@ -53,7 +55,7 @@ export async function openMongoDocumentStore(options: MongoOptions): Promise<Doc
       onCreated: options.onCreated,
       settleMs: options.settleMs,
       onSettled: options.onSettled,
-      leases: { owner: randomUUID(), leaseMs, waitMs: callTimeoutMs, clock },
+      leases: { owner: randomUUID(), leaseMs, waitMs: Math.max(callTimeoutMs, leaseMs * WAITED_LEASES), clock },
     });
     return createStore(options, connected, database);
   } catch (thrown) {
