@@ -1,5 +1,23 @@
-import type { Dashboard } from "./panel.ts";
-import { N, quantile, quantiles, rate } from "./queries.ts";
+import type { Color, Dashboard } from "./panel.ts";
+import { N, OUTCOME_COLORS, QUANTILE_COLORS, quantile, quantiles, rate, share, total } from "./queries.ts";
+
+const ASKED = ',route=~".*/(search|chat/completions)"';
+/** Probes and scrapes are no use of the node. */
+const USE = ',route!~"/(metrics|healthz|readyz)"';
+const MODE_COLORS: Readonly<Record<string, Color>> = {
+  full: "green",
+  no_rewrite: "blue",
+  no_rerank: "purple",
+  basic: "yellow",
+  lexical: "orange",
+  stale: "dark-orange",
+  down: "red",
+};
+const CODE_COLORS: Readonly<Record<string, Color>> = {
+  "invalid_request|not_found|cancelled": "blue",
+  "overloaded|deadline_exceeded": "orange",
+  "internal|unavailable|draining|degraded": "red",
+};
 
 export const OVERVIEW: Dashboard = {
   uid: "kennel-overview",
@@ -9,30 +27,93 @@ export const OVERVIEW: Dashboard = {
       title: "Is it well?",
       panels: [
         {
-          title: "Nodes",
-          description: "That answer, by version",
+          title: "Nodes by version",
+          description: "That answer; two versions only during an update",
           unit: "short",
+          kind: "number",
           queries: [[`count by (version) (kennel_build_info{${N}})`, "{{version}}"]],
         },
         {
-          title: "Mode",
-          description: "Nodes in each mode; all should be in full",
+          title: "Nodes not in full",
+          description: "Their mode leaves something out",
+          unit: "short",
+          kind: "number",
+          thresholds: { warning: 1 },
+          queries: [[`count(kennel_mode{${N},mode="full"} == 0) or vector(0)`, "nodes"]],
+        },
+        {
+          title: "Open breakers",
+          description: "Actors that are suspended",
+          unit: "short",
+          kind: "number",
+          thresholds: { bad: 1 },
+          queries: [[`count(kennel_actor_breaker{${N}} == 2) or vector(0)`, "actors"]],
+        },
+        {
+          title: "Searches",
+          description: "Answered, whatever the mode",
+          unit: "reqps",
+          kind: "number",
+          queries: [[total("kennel_search_strategies_total"), "searches"]],
+        },
+        {
+          title: "Search, p99",
+          description: "KennelSearchesSlow begins at 1 s",
+          unit: "s",
+          kind: "number",
+          thresholds: { warning: 1 },
+          queries: [[quantile(0.99, "kennel_search_phase_duration_seconds", "", ',phase="total"'), "p99"]],
+        },
+        {
+          title: "Less than full",
+          description: "Share of searches that were answered in a lesser mode",
+          unit: "percentunit",
+          kind: "number",
+          thresholds: { warning: 0.01 },
+          queries: [[share(total("kennel_searches_total", ',mode!="full"'), total("kennel_searches_total")), "lesser"]],
+        },
+        {
+          title: "Failed: 5xx",
+          description: "Share of searches and chats that the server failed; KennelSearchErrors begins at 1 %",
+          unit: "percentunit",
+          kind: "number",
+          thresholds: { bad: 0.01 },
+          queries: [
+            [share(total("kennel_http_requests_total", `${ASKED},status=~"5.."`), total("kennel_http_requests_total", ASKED)), "failed"],
+          ],
+        },
+        {
+          title: "Refused: 429",
+          description: "Share of requests that found something full; KennelOverloaded begins at 1 %",
+          unit: "percentunit",
+          kind: "number",
+          thresholds: { warning: 0.01 },
+          queries: [[share(total("kennel_http_requests_total", ',status="429"'), total("kennel_http_requests_total", USE)), "refused"]],
+        },
+        {
+          title: "Nodes by mode",
+          description: "All should be in full",
           unit: "short",
           isStacked: true,
-          queries: [[`sum by (mode) (kennel_mode{${N}})`, "{{mode}}"]],
+          colors: MODE_COLORS,
+          queries: [[`sum by (mode) (kennel_mode{${N}}) > 0`, "{{mode}}"]],
         },
         {
           title: "Searches by mode",
           description: "What callers were given",
           unit: "reqps",
           isStacked: true,
-          queries: [[rate("kennel_searches_total", "mode"), "{{mode}}"]],
+          colors: MODE_COLORS,
+          queries: [[`${rate("kennel_searches_total", "mode")} > 0`, "{{mode}}"]],
         },
         {
-          title: "Searches that failed",
-          description: "By code; none is good",
+          title: "Searches that failed, by code",
+          description: "Blue: the caller's doing; orange: too much or too slow; red: the server's",
           unit: "reqps",
-          queries: [[rate("kennel_search_failures_total", "code"), "{{code}}"]],
+          isStacked: true,
+          colors: CODE_COLORS,
+          whenEmpty: "None",
+          queries: [[`${rate("kennel_search_failures_total", "code")} > 0`, "{{code}}"]],
         },
       ],
     },
@@ -41,21 +122,24 @@ export const OVERVIEW: Dashboard = {
       panels: [
         {
           title: "Search",
-          description: "Inside the node, kept answers left out",
+          description: "Inside the node, kept answers left out; KennelSearchesSlow begins at a p99 of 1 s",
           unit: "s",
+          thresholds: { warning: 1 },
+          colors: QUANTILE_COLORS,
           queries: quantiles("kennel_search_phase_duration_seconds", ',phase="total"'),
         },
         {
-          title: "Phases, p95",
+          title: "Phases of a search, p95",
           description: "Where the time goes",
           unit: "s",
           queries: [[quantile(0.95, "kennel_search_phase_duration_seconds", ", phase", ',phase!="total"'), "{{phase}}"]],
         },
         {
-          title: "HTTP, p95 by route",
-          description: "From a request's head to its answer's end",
+          title: "HTTP by route, p95",
+          description: "From a request's head to its answer's end; the ten slowest",
           unit: "s",
-          queries: [[quantile(0.95, "kennel_http_request_duration_seconds", ", route"), "{{route}}"]],
+          legend: "table",
+          queries: [[`topk(10, ${quantile(0.95, "kennel_http_request_duration_seconds", ", route", USE)})`, "{{route}}"]],
         },
       ],
     },
@@ -67,17 +151,18 @@ export const OVERVIEW: Dashboard = {
           description: "429: refused because something is full; 5xx: failed",
           unit: "reqps",
           isStacked: true,
-          queries: [[rate("kennel_http_requests_total", "status"), "{{status}}"]],
+          colors: { "2..": "green", "3..": "blue", "4(?!29)..": "yellow", 429: "orange", "5..": "red" },
+          queries: [[rate("kennel_http_requests_total", "status", USE), "{{status}}"]],
         },
         {
-          title: "In flight",
-          description: "Requests being answered; what nodes are scaled by",
+          title: "Requests in flight",
+          description: "Being answered now; what nodes are scaled by",
           unit: "short",
           queries: [[`sum by (instance) (kennel_http_requests_in_flight{${N}})`, "{{instance}}"]],
         },
         {
-          title: "Strategies",
-          description: "Searches by strategy",
+          title: "Searches by strategy",
+          description: "The one that was used, whoever chose it",
           unit: "reqps",
           isStacked: true,
           queries: [[rate("kennel_search_strategies_total", "strategy"), "{{strategy}}"]],
@@ -86,7 +171,8 @@ export const OVERVIEW: Dashboard = {
           title: "Busiest collections",
           description: "Searches of the first ten",
           unit: "reqps",
-          queries: [[`topk(10, ${rate("kennel_searches_total", "collection")})`, "{{collection}}"]],
+          legend: "table",
+          queries: [[`topk(10, ${rate("kennel_searches_total", "collection")} > 0)`, "{{collection}}"]],
         },
       ],
     },
@@ -95,14 +181,16 @@ export const OVERVIEW: Dashboard = {
       panels: [
         {
           title: "Degradations",
-          description: "What answers went without",
+          description: "What answers went without, and why",
           unit: "reqps",
-          queries: [[rate("kennel_search_degradations_total", "stage, reason"), "{{stage}}: {{reason}}"]],
+          whenEmpty: "None",
+          queries: [[`${rate("kennel_search_degradations_total", "stage, reason")} > 0`, "{{stage}}: {{reason}}"]],
         },
         {
           title: "Hits of caches",
           description: "Share of look-ups, by cache",
           unit: "percentunit",
+          max: 1,
           queries: [
             [
               `${rate("kennel_cache_lookups_total", "cache", ',result="hit"')} / ${rate("kennel_cache_lookups_total", "cache")}`,
@@ -111,9 +199,11 @@ export const OVERVIEW: Dashboard = {
           ],
         },
         {
-          title: "Citations",
-          description: "Of chat answers; dropped ones do not reach the caller",
-          unit: "ops",
+          title: "Citations of chats",
+          description: "Dropped: not in what they cite, so that callers do not see them; KennelCitationsDropped begins at a fifth",
+          unit: "cps",
+          isStacked: true,
+          colors: OUTCOME_COLORS,
           queries: [[rate("kennel_chat_citations_total", "outcome"), "{{outcome}}"]],
         },
       ],

@@ -8,16 +8,33 @@ export interface PrometheusOptions {
   readonly rules: readonly string[];
   /** What is scraped, as `host:port`, under the job `kennel`. */
   readonly targets: readonly string[];
+  /** What their series are called in the label `instance`. @default the target */
+  readonly instance?: string;
   readonly scrapeIntervalMs: number;
 }
 
 /** One sample of each series that an expression gives; NaN where there is none to reckon with. */
 export type InstantVector = readonly { readonly metric: Readonly<Record<string, string>>; readonly value: number }[];
 
+/** Samples of one series at equal steps, times in Unix seconds; NaN where there is none to reckon with, nothing where there is none. */
+export interface RangeSeries {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly values: readonly (readonly [atS: number, value: number])[];
+}
+
+/** In Unix seconds. */
+export interface TimeRange {
+  readonly fromS: number;
+  readonly toS: number;
+  readonly stepS: number;
+}
+
 export interface PrometheusServer extends ServerProcess {
   readonly url: string;
   /** Rejects with what Prometheus says is wrong with the expression. */
   query(expression: string): Promise<InstantVector>;
+  /** As `query`, at every step from the first to the last second. */
+  queryRange(expression: string, range: TimeRange): Promise<readonly RangeSeries[]>;
   /** Of `/api/v1/rules`: each alert with the state of its rule's last evaluation. */
   rules(): Promise<readonly { readonly name: string; readonly health: string; readonly state: string; readonly lastError?: string }[]>;
 }
@@ -34,12 +51,13 @@ export async function startPrometheus(command: string, folder: string, options: 
     copyFileSync(file, copy);
     return copy;
   });
+  const labels = options.instance === undefined ? {} : { instance: options.instance };
   const interval = `${options.scrapeIntervalMs}ms`;
   // JSON is YAML.
   const config = {
     global: { scrape_interval: interval, scrape_timeout: interval, evaluation_interval: interval },
     rule_files: rules,
-    scrape_configs: [{ job_name: "kennel", static_configs: [{ targets: options.targets }] }],
+    scrape_configs: [{ job_name: "kennel", static_configs: [{ targets: options.targets, labels }] }],
   };
   writeFileSync(join(folder, "prometheus.yml"), JSON.stringify(config));
   const get = async <Body>(path: string): Promise<Body> => {
@@ -52,6 +70,12 @@ export async function startPrometheus(command: string, folder: string, options: 
     const path = `/api/v1/query?query=${encodeURIComponent(expression)}`;
     const { result } = await get<{ result: readonly { metric: Record<string, string>; value: [number, string] }[] }>(path);
     return result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
+  };
+  const queryRange = async (expression: string, { fromS, toS, stepS }: TimeRange): Promise<readonly RangeSeries[]> => {
+    const parameters = new URLSearchParams({ query: expression, start: String(fromS), end: String(toS), step: String(stepS) });
+    const path = `/api/v1/query_range?${parameters}`;
+    const { result } = await get<{ result: readonly { metric: Record<string, string>; values: readonly [number, string][] }[] }>(path);
+    return result.map(({ metric, values }) => ({ metric, values: values.map(([atS, value]) => [atS, Number(value)] as const) }));
   };
   const server = await startServerProcess({
     what: "Prometheus",
@@ -71,6 +95,7 @@ export async function startPrometheus(command: string, folder: string, options: 
     ...server,
     url,
     query,
+    queryRange,
     rules: async () => (await get<{ groups: readonly { rules: [] }[] }>("/api/v1/rules")).groups.flatMap(({ rules: found }) => found),
   };
 }
