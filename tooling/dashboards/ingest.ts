@@ -117,12 +117,12 @@ export const INGEST: Dashboard = {
       panels: [
         {
           title: "Connections in use",
-          description: "Of all nodes, by service; dashed: now at most",
+          description: "Of all nodes, by service; dashed: the most that there may be now",
           unit: "short",
-          bounds: ".* at most",
+          bounds: ".* max",
           queries: [
             [`sum by (kind) (kennel_pool_used_connections{${N}})`, "{{kind}}"],
-            [`sum by (kind) (kennel_pool_limit_connections{${N}})`, "{{kind}} at most"],
+            [`sum by (kind) (kennel_pool_limit_connections{${N}})`, "{{kind}} max"],
           ],
         },
         {
