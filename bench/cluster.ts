@@ -19,7 +19,7 @@ const DOCUMENTS_RESIDENT = 60;
 const DOCUMENTS_EACH = 8;
 const QUERIES = 2_000;
 const RESIDENT = "resident";
-/** Divides by 8 nodes. */
+/** Divides by 8 nodes: one more, and some node would hold four where each could hold three. */
 const SPREAD = Array.from({ length: 24 }, (_, at) => `spread-${at + 1}`);
 const [HOT, ...OTHERS] = SPREAD.slice(0, 10) as [string, ...string[]];
 

@@ -50,6 +50,7 @@ export async function measureHop(
     await asking.ask<HopResult>(command);
     progress("a hop: asking");
     const result = await asking.ask<HopResult>({ ...command, rounds: isQuick ? 300 : 5_000 } satisfies HopCommand);
+    await local.call("DELETE", `/v1/collections/${collection}`); // what comes next is to be shared out evenly
     const report = reportOf(result);
     progress(report.figures.map(({ name, value, unit }) => `${name} ${value.toFixed(2)} ${unit}`).join("; "));
     return report;
