@@ -1,7 +1,8 @@
+import * as assert from "uvu/assert";
 import { type KennelProcess, startKennel } from "../../support/kennel_process.ts";
 import { startServer as startMilvusServer } from "../milvus/stores.ts";
 import { newDatabase, startServer as startFerretServer } from "../mongodb/server.ts";
-import { startServers as startNatsServers } from "../nats/nats_rig.ts";
+import { startServers as startNatsServers, until } from "../nats/nats_rig.ts";
 
 const DEADLINE_MS = 2_000;
 /** After it a client takes a server that says nothing for gone, and asks another. */
@@ -196,4 +197,19 @@ export class Load {
       return String((thrown as { readonly cause?: { readonly code?: string } }).cause?.code ?? thrown);
     }
   }
+}
+
+/** Runs `what` under a load, and until its clients have asked a good deal since; fails if any query had no answer. */
+export async function answeredWhile(load: Load, what: () => Promise<void>): Promise<void> {
+  try {
+    await until("the clients ask", () => load.queries >= 30);
+    await what();
+    const soFar = load.queries;
+    await until("the clients go on asking", () => load.queries >= soFar + 100);
+  } finally {
+    await load.end();
+  }
+  const { queries, failures, slowestMs } = await load.end();
+  console.log(`${queries} queries, ${failures.length} failed, slowest ${slowestMs} ms`);
+  assert.equal(failures, []);
 }

@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ClusterClient } from "../../../examples/nats_cluster.ts";
 import { until } from "../nats/nats_rig.ts";
-import { type ClusterStatus, Load, Nodes, type SharedServers, startSharedServers } from "./cluster_rig.ts";
+import { answeredWhile, type ClusterStatus, Load, Nodes, type SharedServers, startSharedServers } from "./cluster_rig.ts";
 
 const NAMES = ["a", "b", "c"];
 const CLIENTS = 3;
@@ -51,20 +51,7 @@ async function ingest(name: string, documents: readonly { readonly id: string; r
 }
 
 /** Runs while clients ask, and until they have asked a good deal since. */
-async function underLoad(what: () => Promise<void>): Promise<void> {
-  const load = new Load(nodes, "docs", CLIENTS, () => undefined);
-  try {
-    await until("the clients ask", () => load.queries >= 30);
-    await what();
-    const soFar = load.queries;
-    await until("the clients go on asking", () => load.queries >= soFar + 100);
-  } finally {
-    await load.end();
-  }
-  const { queries, failures, slowestMs } = await load.end();
-  console.log(`${queries} queries, ${failures.length} failed, slowest ${slowestMs} ms`);
-  assert.equal(failures, []);
-}
+const underLoad = (what: () => Promise<void>) => answeredWhile(new Load(nodes, "docs", CLIENTS, () => undefined), what);
 
 test.before(async () => {
   servers = await startSharedServers();
